@@ -1,0 +1,5 @@
+"""Commands to be filled in."""
+
+import typer
+
+app = typer.Typer()

@@ -1,0 +1,28 @@
+"""The `maeari` command: one Typer app, its commands kept by theme."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from cli import crawling, demo, models, monitoring, stack, warehouse
+from maeari.errors import MaeariError
+
+app = typer.Typer(
+    name="maeari",
+    help="From crawled pages to approved models and drift reports.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+)
+for theme in (stack, crawling, warehouse, models, monitoring, demo):
+    app.add_typer(theme.app)
+
+
+def main() -> None:
+    """Run the command; an error made for the person prints as one sentence, exit code 1."""
+    try:
+        app()
+    except MaeariError as error:
+        Console(stderr=True).print(f"[red]error:[/] {error}", markup=True, highlight=False)
+        sys.exit(1)

@@ -1,0 +1,1 @@
+"""What every room shares: settings, clock, Postgres, asset names, statistics, errors, migrations."""

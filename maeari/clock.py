@@ -1,0 +1,54 @@
+"""The one clock: the day a step works for is passed in, never read deep inside."""
+
+import os
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from maeari.errors import SettingsError
+from maeari.settings import Settings
+
+
+def zone() -> ZoneInfo:
+    """The zone in which days begin."""
+    return ZoneInfo(Settings().timezone)
+
+
+def today(as_of: date | str | None = None) -> date:
+    """The given day, else `MAEARI_AS_OF`, else today in the business zone."""
+    chosen = as_of or os.environ.get("MAEARI_AS_OF")
+    if chosen is None or chosen == "":
+        return datetime.now(zone()).date()
+    return chosen if isinstance(chosen, date) else parse_day(chosen)
+
+
+def parse_day(text: str) -> date:
+    """A day written YYYY-MM-DD."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(f"“{text}” is not a day; write it as YYYY-MM-DD, such as 2026-05-31.") from None
+
+
+def end_of_day(day: date) -> datetime:
+    """The first moment after the day, in UTC: what happened before it was known on that day."""
+    return datetime.combine(day + timedelta(days=1), time(), zone()).astimezone(UTC)
+
+
+def start_of_day(day: date) -> datetime:
+    """The first moment of the day, in UTC."""
+    return datetime.combine(day, time(), zone()).astimezone(UTC)
+
+
+def business_day(dag_run) -> date:
+    """The day a DAG run works for.
+
+    `conf["as_of"]`, else the newest `as_of` that the consumed asset events carry (so that a chain of DAGs
+    started for one day stays on it), else `run_after` in the business zone.
+    """
+    given = (dag_run.conf or {}).get("as_of")
+    if given:
+        return parse_day(given)
+    carried = [event.extra["as_of"] for event in (dag_run.consumed_asset_events or []) if event.extra.get("as_of")]
+    if carried:
+        return parse_day(max(carried))
+    return dag_run.run_after.astimezone(zone()).date()

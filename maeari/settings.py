@@ -1,0 +1,136 @@
+"""Settings from the environment, and the secrets and ports that the one-machine stack keeps in `MAEARI_HOME`."""
+
+import json
+import os
+import secrets as random_secrets
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from maeari.errors import SettingsError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+Role = Literal["crawler", "importer", "dbt", "ml", "monitor", "web", "analyst", "release"]
+ROLES: tuple[Role, ...] = get_args(Role)
+AirflowUser = Literal["admin", "approver", "demo-approver", "viewer", "robot"]
+AIRFLOW_USERS: tuple[AirflowUser, ...] = get_args(AirflowUser)
+
+
+class Secrets(BaseModel):
+    """Passwords and keys of one installation; printed as `***`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    postgres: SecretStr
+    author_key: SecretStr
+    fernet_key: SecretStr
+    api_secret_key: SecretStr
+    jwt_secret: SecretStr
+    roles: dict[Role, SecretStr]
+    airflow_users: dict[AirflowUser, SecretStr]
+
+
+class Ports(BaseModel):
+    """Ports that the running stack chose, all on 127.0.0.1; None while a part is not running."""
+
+    postgres: int | None = None
+    airflow: int | None = None
+    mlflow: int | None = None
+    demo_site: int | None = None
+
+
+class Settings(BaseSettings):
+    """Everything a person can set; each field is the environment variable `MAEARI_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="MAEARI_", frozen=True, extra="ignore")
+
+    home: Path = CHECKOUT / ".maeari"
+    database_url: SecretStr | None = None
+    airflow_database_url: SecretStr | None = None
+    mlflow_database_url: SecretStr | None = None
+    timezone: str = "Asia/Seoul"
+    contact: str = ""
+    airflow_url: str | None = None
+    demo_site_url: str | None = None
+
+    def path(self, *parts: str) -> Path:
+        """A path below `MAEARI_HOME`."""
+        return self.home.absolute().joinpath(*parts)
+
+    def ports(self) -> Ports:
+        """Ports of the running stack, read anew at each call because a restart may change them."""
+        file = self.path("ports.json")
+        return Ports.model_validate_json(file.read_text()) if file.exists() else Ports()
+
+    def owner_url(self, database: Literal["warehouse", "airflow", "mlflow"] = "warehouse") -> str:
+        """The owner's address of one of the three databases: from the environment, else the embedded server."""
+        given = {
+            "warehouse": self.database_url,
+            "airflow": self.airflow_database_url,
+            "mlflow": self.mlflow_database_url,
+        }[database]
+        if given is not None:
+            return given.get_secret_value()
+        port = self.ports().postgres
+        if port is None:
+            raise SettingsError(
+                f"No Postgres is running for {self.home} and MAEARI_DATABASE_URL is not set. "
+                "Start the stack with `make up`, or set the address of your own server."
+            )
+        name = "maeari" if database == "warehouse" else database
+        password = quote(load_secrets(self.home).postgres.get_secret_value(), safe="")
+        return f"postgresql://postgres:{password}@127.0.0.1:{port}/{name}"
+
+    def role_url(self, role: Role) -> str:
+        """The warehouse address for one of the `maeari_…` roles."""
+        parts = urlsplit(self.owner_url())
+        host = parts.netloc.rpartition("@")[2]
+        password = quote(self.role_password(role), safe="")
+        return urlunsplit(parts._replace(netloc=f"maeari_{role}:{password}@{host}"))
+
+    def role_password(self, role: Role) -> str:
+        """The role's password: `MAEARI_<ROLE>_PASSWORD`, else the generated one."""
+        return (
+            os.environ.get(f"MAEARI_{role.upper()}_PASSWORD") or load_secrets(self.home).roles[role].get_secret_value()
+        )
+
+    def author_key(self) -> bytes:
+        """The secret key of author hashes: `MAEARI_AUTHOR_KEY`, else the generated one."""
+        given = os.environ.get("MAEARI_AUTHOR_KEY") or load_secrets(self.home).author_key.get_secret_value()
+        return given.encode()
+
+
+@cache
+def load_secrets(home: Path) -> Secrets:
+    """Read `secrets.json` of a `MAEARI_HOME`, generating it with mode 0600 the first time."""
+    home.mkdir(parents=True, exist_ok=True)
+    file = home / "secrets.json"
+    try:
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return Secrets.model_validate_json(file.read_text())
+    with os.fdopen(handle, "w") as stream:
+        json.dump(_generate(), stream, indent=2)
+    return Secrets.model_validate_json(file.read_text())
+
+
+def _generate() -> dict:
+    from cryptography.fernet import Fernet
+
+    def word() -> str:
+        return random_secrets.token_urlsafe(18)
+
+    return {
+        "postgres": word(),
+        "author_key": word(),
+        "fernet_key": Fernet.generate_key().decode(),
+        "api_secret_key": word(),
+        "jwt_secret": random_secrets.token_urlsafe(64),
+        "roles": {role: word() for role in ROLES},
+        "airflow_users": {user: word() for user in AIRFLOW_USERS},
+    }
