@@ -1,5 +1,6 @@
 """The one clock: the day a step works for is passed in, never read deep inside."""
 
+import json
 import os
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -14,11 +15,22 @@ def zone() -> ZoneInfo:
 
 
 def today(as_of: date | str | None = None) -> date:
-    """The given day, else `MAEARI_AS_OF`, else today in the business zone."""
-    chosen = as_of or os.environ.get("MAEARI_AS_OF")
-    if chosen is None or chosen == "":
+    """The given day, else `MAEARI_AS_OF`, else the demo world's day where one runs, else today in the business zone."""
+    chosen = as_of or _fixed_today()
+    if not chosen:
         return datetime.now(zone()).date()
     return chosen if isinstance(chosen, date) else parse_day(chosen)
+
+
+def _fixed_today() -> str | None:
+    demo = Settings().path("demo", "world.json")
+    return os.environ.get("MAEARI_AS_OF") or (json.loads(demo.read_text())["today"] if demo.exists() else None)
+
+
+def now(as_of: date) -> datetime:
+    """The moment a step works at: the wall clock when `as_of` is today, else the last second of that day, in UTC."""
+    wall = datetime.now(UTC)
+    return wall if as_of == wall.astimezone(zone()).date() else end_of_day(as_of) - timedelta(seconds=1)
 
 
 def parse_day(text: str) -> date:
@@ -43,7 +55,7 @@ def business_day(dag_run) -> date:
     """The day a DAG run works for.
 
     `conf["as_of"]`, else the newest `as_of` that the consumed asset events carry (so that a chain of DAGs
-    started for one day stays on it), else `run_after` in the business zone.
+    started for one day stays on it), else the fixed day of `today`, else `run_after` in the business zone.
     """
     given = (dag_run.conf or {}).get("as_of")
     if given:
@@ -51,4 +63,4 @@ def business_day(dag_run) -> date:
     carried = [event.extra["as_of"] for event in (dag_run.consumed_asset_events or []) if event.extra.get("as_of")]
     if carried:
         return parse_day(max(carried))
-    return dag_run.run_after.astimezone(zone()).date()
+    return today(_fixed_today() or dag_run.run_after.astimezone(zone()).date())
