@@ -1,0 +1,417 @@
+"""The demo world: from a seed alone, the same stores, customers, events, reviews and news, week by week.
+
+A week depends on the seed and its own number only, so moving the clock on never changes what was written before.
+"""
+
+import csv
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from demo.grammar import VOICES, compile_sentence, draw, lines, texts, words
+from demo.reviews import POSITIVE_SHARE, RATES, Section, Sentiment, Subject, draw_stars, writer
+
+START = date(2024, 12, 2)
+FIRST_TODAY = date(2026, 5, 31)
+SEOUL = ZoneInfo("Asia/Seoul")
+
+CUSTOMERS_AT_START = 3000
+CUSTOMERS_PER_WEEK = 60
+WEEKLY_LEAVING = 0.012
+CAFE_SHARE = 0.65
+GAP_WEEKS = 4
+GAP_SHARE = 0.65
+EVENT_WEEK = 58
+
+
+class WorldConfig(BaseModel):
+    """Which world to draw: its seed, and the decline injected into its reviews.
+
+    `decline_size` is the accuracy, in points, that a model trained before loses; a crawl gap has no size.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 20241202
+    decline_week: int = Field(default=66, ge=1)
+    decline_size: Literal[0, 3, 5, 10] = 10
+    decline_kind: Literal["words", "irony", "rating_habit", "crawl_gap"] = "words"
+
+
+class Store(NamedTuple):
+    """A cafe of the chain."""
+
+    store_id: str
+    name: str
+    district: str
+
+
+class Book(NamedTuple):
+    """A book of the shop."""
+
+    book_id: str
+    title: str
+    writer: str
+    genre: str
+    price_krw: int
+
+
+class Customer(NamedTuple):
+    """A customer and the truth about them: `left_on` may lie after the clock."""
+
+    customer_id: str
+    nickname: str
+    joined_on: date
+    left_on: date
+    store_id: str
+    visits_per_week: float
+    voice: str
+
+
+class Event(NamedTuple):
+    """A visit, or a purchase during one."""
+
+    event_id: str
+    customer_id: str
+    event_type: Literal["visit", "purchase"]
+    occurred_at: datetime
+    item_id: str
+    quantity: int
+    amount_krw: int
+
+
+class Truth(NamedTuple):
+    """What the site never shows about a review."""
+
+    sentiment: Sentiment
+    pattern_id: str
+    customer_id: str
+    is_changed: bool
+    is_listed: bool
+
+
+class Review(NamedTuple):
+    """A review as the site shows it, and its truth."""
+
+    review_id: str
+    section: Section
+    subject_id: str
+    subject_name: str
+    author: str
+    stars: int | None
+    title: str
+    body: str
+    written_at: datetime
+    truth: Truth
+
+
+class Article(NamedTuple):
+    """A news article, and its theme as truth."""
+
+    article_id: str
+    section: str
+    title: str
+    reporter: str
+    paragraphs: tuple[str, ...]
+    published_at: datetime
+    theme: str
+
+
+def week_of(day: date) -> int:
+    """The number of the week (Monday to Sunday) that holds a day; 0 begins on 2024-12-02."""
+    return (day - START).days // 7
+
+
+def reviews_in_week(week: int) -> int:
+    """How many reviews are written: 700 a week at first, 1,700 from week 44 on."""
+    return 700 if week < 40 else min(1700, 700 + 200 * (week - 39))
+
+
+class World:
+    """Everything that happens in one demo world."""
+
+    def __init__(self, config: WorldConfig | None = None) -> None:
+        self.config = config or WorldConfig()
+        self._reviews: list[Review] = []
+        self._review_weeks = 0
+        self._customers: list[Customer] = []
+        self._customer_weeks = -1
+
+    @cached_property
+    def stores(self) -> tuple[Store, ...]:
+        """The cafes."""
+        names = texts("names")
+        return tuple(
+            Store(f"cafe-{number:02d}", f"{names['cafe_chain']} {place.split()[1]}", place.split()[0])
+            for number, place in enumerate(words(names["stores"]), 1)
+        )
+
+    @cached_property
+    def books(self) -> tuple[Book, ...]:
+        """Sixty books of the one bookshop."""
+        names, random = texts("names"), self._random("books")
+        first, second = words(names["book_words"]["first"]), words(names["book_words"]["second"])
+        titles = [f"{one} {two}" for one in first for two in second]
+        random.shuffle(titles)
+        return tuple(
+            Book(
+                f"book-{number:03d}",
+                title,
+                random.choice(words(names["surnames"])) + random.choice(words(names["given"])),
+                random.choice(words(names["genres"])),
+                random.randrange(9, 33) * 1000,
+            )
+            for number, title in enumerate(titles[:60], 1)
+        )
+
+    def customers(self, until: date = FIRST_TODAY) -> list[Customer]:
+        """Those who joined on or before a day."""
+        self._extend_customers(week_of(until))
+        return [customer for customer in self._customers if customer.joined_on <= until]
+
+    def events(self, until: date = FIRST_TODAY) -> Iterator[Event]:
+        """Visits and purchases on or before a day, oldest week first."""
+        for week in range(week_of(until) + 1):
+            for event in self._events_of(week):
+                if event.occurred_at.date() <= until:
+                    yield event
+
+    def reviews(self, until: date = FIRST_TODAY) -> list[Review]:
+        """Reviews the site lists on or before a day, oldest first."""
+        return [review for review in self.written(until) if review.truth.is_listed]
+
+    def written(self, until: date = FIRST_TODAY) -> list[Review]:
+        """All reviews on or before a day, oldest first, also those that a crawl gap keeps off the site."""
+        while self._review_weeks <= week_of(until):
+            self._reviews += self._reviews_of(self._review_weeks)
+            self._review_weeks += 1
+        end = bisect_right(self._reviews, until, key=lambda review: review.written_at.date())
+        return self._reviews[:end]
+
+    def articles(self, until: date = FIRST_TODAY) -> list[Article]:
+        """News on or before a day, oldest first."""
+        found = [article for week in range(week_of(until) + 1) for article in self._articles_of(week)]
+        return [article for article in found if article.published_at.date() <= until]
+
+    def _random(self, *what: object) -> Random:
+        return Random(":".join(map(str, (self.config.seed, *what))))
+
+    def _extend_customers(self, week: int) -> None:
+        names = texts("names")
+        first, second = words(names["nicknames"]["first"]), words(names["nicknames"]["second"])
+        while self._customer_weeks < week:
+            random = self._random("customers", self._customer_weeks)
+            begins = self._customer_weeks < 0
+            for _ in range(CUSTOMERS_AT_START if begins else CUSTOMERS_PER_WEEK):
+                number = len(self._customers)
+                monday = START + timedelta(weeks=self._customer_weeks)
+                joined = monday + timedelta(
+                    days=random.randrange(7) - (random.randrange(365) if begins else 0)
+                )
+                stays = 14 + int(random.expovariate(WEEKLY_LEAVING / 7))
+                left = max(joined, START) + timedelta(days=stays)
+                self._customers.append(
+                    Customer(
+                        f"customer-{number:05d}",
+                        f"{random.choice(first)}{random.choice(second)}{number}",
+                        joined,
+                        left,
+                        random.choice(self.stores).store_id,
+                        round(random.gammavariate(2.0, 0.35), 3),
+                        random.choices(VOICES, (0.34, 0.40, 0.26))[0],
+                    )
+                )
+            self._customer_weeks += 1
+
+    def _active_customers(self, week: int) -> list[Customer]:
+        self._extend_customers(week)
+        monday = START + timedelta(weeks=week)
+        sunday = monday + timedelta(days=6)
+        return [
+            customer
+            for customer in self._customers
+            if customer.joined_on < monday and customer.left_on > sunday
+        ]
+
+    def _reviews_of(self, week: int) -> list[Review]:
+        config, random = self.config, self._random("reviews", week)
+        # Changes draw their own numbers, so that worlds of one seed differ in the changed reviews only.
+        change = self._random("change", week)
+        active = self._active_customers(week)
+        soon = START + timedelta(weeks=week + 8)
+        leaving = [customer for customer in active if customer.left_on < soon] or active
+        since = week - config.decline_week
+        rate = 0.0
+        if since >= 0 and config.decline_size and config.decline_kind in RATES:
+            rate = RATES[config.decline_kind][config.decline_size]
+        has_gap = config.decline_kind == "crawl_gap" and 0 <= since < GAP_WEEKS
+        monday = datetime.combine(START + timedelta(weeks=week), datetime.min.time(), SEOUL)
+        subjects = {
+            "cafe": [Subject(store.store_id, store.name) for store in self.stores],
+            "bookshop": [Subject(book.book_id, f"『{book.title}』") for book in self.books],
+        }
+        seconds = sorted(
+            random.randrange(7) * 86400 + int(random.triangular(7, 24, 20) * 3600)
+            for _ in range(reviews_in_week(week))
+        )
+        reviews = []
+        for number, second in enumerate(seconds):
+            section: Section = "cafe" if random.random() < CAFE_SHARE else "bookshop"
+            subject = random.choice(subjects[section])
+            sentiment: Sentiment = "positive" if random.random() < POSITIVE_SHARE else "negative"
+            unhappy = sentiment == "negative" and random.random() < 0.4
+            customer = random.choice(leaving if unhappy else active)
+            pen = writer(section)
+            draft = pen.write(random, sentiment, customer.voice, subject)
+            stars = draw_stars(random, sentiment)
+            title = ""
+            if section == "cafe" and random.random() < 0.3:
+                title = f"{random.choice(pen.pools['when'])} {random.choice(pen.pools['menu'])}"
+            lot, is_changed = change.random(), False
+            if config.decline_kind == "words" and lot < rate:
+                is_changed, draft = True, pen.write_new_words(change, sentiment, customer.voice, subject)
+            elif (
+                config.decline_kind == "irony"
+                and sentiment == "negative"
+                and lot < rate / (1 - POSITIVE_SHARE)
+            ):
+                is_changed, draft = True, pen.write_irony(change, customer.voice, subject)
+            elif (
+                config.decline_kind == "rating_habit"
+                and sentiment == "negative"
+                and customer.voice == "formal"
+            ):
+                if stars in (1, 2) and lot < rate / (1 - POSITIVE_SHARE) / 0.34:
+                    is_changed, stars = True, 4
+            reviews.append(
+                Review(
+                    f"{section[0]}{week:03d}{number:04d}",
+                    section,
+                    subject.subject_id,
+                    subject.name,
+                    customer.nickname,
+                    stars,
+                    title,
+                    draft.body,
+                    monday + timedelta(seconds=second),
+                    Truth(
+                        draft.sentiment,
+                        draft.pattern_id,
+                        customer.customer_id,
+                        is_changed,
+                        not (has_gap and lot < GAP_SHARE),
+                    ),
+                )
+            )
+        return reviews
+
+    def _events_of(self, week: int) -> list[Event]:
+        active = self._active_customers(week)
+        random = np.random.default_rng([self.config.seed & 0xFFFFFFFF, week])
+        monday = START + timedelta(weeks=week)
+        start = datetime.combine(monday, datetime.min.time(), SEOUL)
+        left_in_weeks = np.array([(customer.left_on - monday).days / 7 for customer in active])
+        usual = np.array([customer.visits_per_week for customer in active])
+        visits = random.poisson(usual * np.clip(left_in_weeks / 8, 0.15, 1.0))
+        visitors = np.repeat(np.arange(len(active)), visits)
+        seconds = random.integers(0, 7, len(visitors)) * 86400 + random.integers(
+            8 * 3600, 22 * 3600, len(visitors)
+        )
+        order = np.argsort(seconds, kind="stable")
+        buys, at_shop = random.random(len(visitors)) < 0.85, random.random(len(visitors)) < 0.2
+        books, drinks = (
+            random.integers(0, len(self.books), len(visitors)),
+            random.integers(0, 25, len(visitors)),
+        )
+        quantities = 1 + random.binomial(2, 0.2, len(visitors))
+        events = []
+        for number, row in enumerate(order.tolist()):
+            customer, moment = active[visitors[row]], start + timedelta(seconds=int(seconds[row]))
+            place = "bookshop" if at_shop[row] else customer.store_id
+            events.append(
+                Event(f"v{week:03d}{number:05d}", customer.customer_id, "visit", moment, place, 1, 0)
+            )
+            if not buys[row]:
+                continue
+            quantity = int(quantities[row])
+            if at_shop[row]:
+                item, price = self.books[books[row]].book_id, self.books[books[row]].price_krw
+            else:
+                item, price = f"menu-{drinks[row] + 1:02d}", 3500 + 200 * int(drinks[row])
+            moment += timedelta(minutes=4)
+            events.append(
+                Event(
+                    f"p{week:03d}{number:05d}",
+                    customer.customer_id,
+                    "purchase",
+                    moment,
+                    item,
+                    quantity,
+                    price * quantity,
+                )
+            )
+        return events
+
+    def _articles_of(self, week: int) -> list[Article]:
+        random, news, names = self._random("articles", week), texts("news"), texts("names")
+        pools = {name: words(text) for name, text in news["pools"].items()}
+        themes = [random.choice(list(news["themes"])) for _ in range(random.randrange(4, 8))]
+        if week in (EVENT_WEEK, EVENT_WEEK + 1):
+            themes += ["event"] * (14 if week == EVENT_WEEK else 8)
+        monday = datetime.combine(START + timedelta(weeks=week), datetime.min.time(), SEOUL)
+        moments = sorted(
+            monday + timedelta(days=random.randrange(7), seconds=random.randrange(6 * 3600, 20 * 3600))
+            for _ in themes
+        )
+        articles = []
+        for number, (theme, moment) in enumerate(zip(themes, moments, strict=True)):
+            facts = news["event"] if theme == "event" else news["themes"][theme]
+            chosen = [random.choice(lines(facts["titles"])), *random.sample(lines(facts["paragraphs"]), 4)]
+            title, *paragraphs = (draw(compile_sentence(line, pools), random.random) for line in chosen)
+            reporter = random.choice(words(names["surnames"])) + random.choice(words(names["given"]))
+            articles.append(
+                Article(
+                    f"n{week:03d}{number:02d}",
+                    facts["section"],
+                    title,
+                    reporter,
+                    tuple(paragraphs),
+                    moment,
+                    theme,
+                )
+            )
+        return articles
+
+
+def write_truth(world: World, file: Path, until: date = FIRST_TODAY) -> int:
+    """Write the truth of every review up to a day as CSV; returns the number of rows."""
+    written = world.written(until)
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        table = csv.writer(stream)
+        table.writerow(
+            [
+                "review_id",
+                "section",
+                "subject_id",
+                "written_at",
+                "week",
+                "stars",
+                "true_sentiment",
+                "pattern_id",
+            ]
+            + ["customer_id", "is_changed", "is_listed"]
+        )
+        for review in written:
+            table.writerow(
+                [review.review_id, review.section, review.subject_id, review.written_at.isoformat()]
+                + [week_of(review.written_at.date()), review.stars, *review.truth]
+            )
+    return len(written)
