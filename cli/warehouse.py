@@ -1,5 +1,45 @@
-"""Commands to be filled in."""
+"""Commands of the warehouse: build, publish, docs."""
+
+from typing import Annotated
 
 import typer
+from rich import print
+
+from maeari import clock
 
 app = typer.Typer()
+
+AsOf = Annotated[str | None, typer.Option(help="The day this is done for, YYYY-MM-DD; today without it.")]
+
+
+@app.command()
+def build(as_of: AsOf = None) -> None:
+    """Build and test staging, intermediate and marts from everything landed, without Airflow.
+
+    Example: `maeari build`
+    """
+    from maeari import warehouse
+
+    print(warehouse.build(clock.today(as_of)))
+
+
+@app.command()
+def publish(as_of: AsOf = None) -> None:
+    """Rebuild the marts that show what the live models said.
+
+    Example: `maeari publish`
+    """
+    from maeari import warehouse
+
+    print(warehouse.publish(clock.today(as_of)))
+
+
+@app.command()
+def docs() -> None:
+    """Write the documentation of every table as one HTML file that opens offline.
+
+    Example: `maeari docs`
+    """
+    from maeari import warehouse
+
+    print(warehouse.write_docs())

@@ -1,0 +1,138 @@
+"""The dbt project as functions: build the marts, publish what models said, write the manifest and the docs."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from maeari.errors import MaeariError
+from maeari.postgres import advisory_lock, connect
+from maeari.settings import CHECKOUT, Settings
+
+PROJECT = CHECKOUT / "dbt"
+TARGET = "warehouse"
+LOCK = "build_warehouse"
+
+
+class BuildFailed(MaeariError):
+    """dbt could not build a model, or a test of the data failed."""
+
+
+def build(as_of: date) -> dict:
+    """Rebuild staging, intermediate and marts from everything landed and test them; `as_of` is handed on as given."""
+    with _lock():
+        results = _dbt("build", "--exclude", "tag:publish", "--exclude-resource-type", "unit_test")
+    return {"as_of": as_of.isoformat(), **_counts(results)}
+
+
+def publish(as_of: date) -> dict:
+    """Rebuild the marts that show predictions, which `build` leaves alone."""
+    with _lock():
+        results = _dbt("build", "--select", "tag:publish", "--exclude-resource-type", "unit_test")
+    return {"as_of": as_of.isoformat(), **_counts(results)}
+
+
+def check_freshness() -> dict:
+    """Fail when no crawl has finished within the days that the dbt sources allow."""
+    results = _dbt("source", "freshness")
+    return {"sources": len(results)}
+
+
+def manifest_path() -> Path:
+    """The manifest that Airflow reads; dbt's own, under `target`, changes with every command."""
+    return Settings().path("dbt", "manifest.json")
+
+
+def write_manifest() -> Path:
+    """Parse the project into `manifest_path()`, leaving the file alone when only times and run ids differ."""
+    _dbt("parse")
+    file = manifest_path()
+    fresh = (_target_path() / "manifest.json").read_text()
+    if not file.exists() or _meaning(file.read_text()) != _meaning(fresh):
+        file.write_text(fresh)
+    return file
+
+
+def write_docs() -> Path:
+    """Write dbt's documentation as one HTML file that needs no network and return its path."""
+    with _lock():
+        _dbt("docs", "generate", "--static")
+    return _target_path() / "static_index.html"
+
+
+def dbt_environment() -> dict[str, str]:
+    """The variables that `dbt/profiles.yml` reads, for the role maeari_dbt."""
+    url = urlsplit(Settings().role_url("dbt"))
+    return {
+        "MAEARI_DBT_HOST": url.hostname or "localhost",
+        "MAEARI_DBT_PORT": str(url.port or 5432),
+        "MAEARI_DBT_USER": unquote(url.username or ""),
+        "MAEARI_DBT_PASSWORD": unquote(url.password or ""),
+        "MAEARI_DBT_DATABASE": unquote(url.path.lstrip("/")),
+        "MAEARI_DBT_SSLMODE": parse_qs(url.query).get("sslmode", ["prefer"])[0],
+    }
+
+
+def _target_path() -> Path:
+    return Settings().path("dbt", "target")
+
+
+@contextmanager
+def _lock() -> Iterator[None]:
+    """One dbt command at a time on one warehouse, whoever starts it."""
+    with connect("dbt", autocommit=True) as connection, advisory_lock(connection, LOCK):
+        yield
+
+
+def _dbt(*arguments: str) -> list:
+    """Run a dbt command in this process and return its results; a failure names what failed."""
+    from dbt.cli.main import dbtRunner
+
+    target = _target_path()
+    target.mkdir(parents=True, exist_ok=True)
+    os.environ.update(dbt_environment())
+    outcome = dbtRunner().invoke(
+        [
+            "--quiet", "--no-version-check", *arguments,
+            "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", TARGET,
+            "--target-path", str(target), "--log-path", str(Settings().path("logs", "dbt")),
+        ]
+    )  # fmt: skip
+    results = list(getattr(outcome.result, "results", []))
+    if not outcome.success:
+        raise BuildFailed(_complaint(arguments, results, outcome.exception))
+    return results
+
+
+def _complaint(arguments: tuple[str, ...], results: list, exception: BaseException | None) -> str:
+    failed = [result for result in results if result.status in ("error", "fail", "runtime error")]
+    command = f"dbt {' '.join(arguments)}"
+    if not failed:
+        return f"`{command}` stopped before it ran anything: {exception}. Correct the file it names and run it again."
+    reasons = "\n".join(f"- {result.node.name}: {result.message.strip()}" for result in failed)
+    skipped = sum(result.status == "skipped" for result in results)
+    return (
+        f"`{command}` failed at {len(failed)} of {len(results)} steps ({skipped} skipped after them):\n{reasons}\n"
+        f"A failed test names rows that break a promise: run its SQL from {_target_path() / 'compiled'}. "
+        "Until it is mended, the marts keep what the last good build of each gave them."
+    )
+
+
+def _counts(results: list) -> dict[str, int]:
+    kinds = [result.node.resource_type for result in results]
+    return {"models": kinds.count("model"), "tests": kinds.count("test")}
+
+
+def _meaning(manifest: str) -> object:
+    """A manifest without what changes from one parse to the next of the same project."""
+    passing = {"created_at", "generated_at", "invocation_id", "invocation_started_at"}
+
+    def strip(value):
+        if isinstance(value, dict):
+            return {key: strip(inner) for key, inner in value.items() if key not in passing}
+        return [strip(inner) for inner in value] if isinstance(value, list) else value
+
+    return strip(json.loads(manifest))
