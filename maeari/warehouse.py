@@ -96,7 +96,7 @@ def _dbt(*arguments: str) -> list:
     os.environ.update(dbt_environment())
     outcome = dbtRunner().invoke(
         [
-            "--quiet", "--no-version-check", *arguments,
+            "--no-version-check", "--log-level", "none", "--no-use-colors", *arguments,
             "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", TARGET,
             "--target-path", str(target), "--log-path", str(Settings().path("logs", "dbt")),
         ]

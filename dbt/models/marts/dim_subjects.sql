@@ -13,7 +13,7 @@ counted as (
         count(stars) as rated_reviews,
         count(*) filter (where sentiment_label = 'positive') as positive_reviews,
         count(*) filter (where sentiment_label = 'negative') as negative_reviews,
-        avg(stars) as mean_stars,
+        round(avg(stars), 2) as mean_stars,
         min(written_at) as first_written_at,
         max(written_at) as last_written_at
 

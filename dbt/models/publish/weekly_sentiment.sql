@@ -1,0 +1,27 @@
+with reviews as (
+
+    select
+        *,
+        date_trunc('week', event_at at time zone '{{ var("timezone") }}')::date as week_start_on
+
+    from {{ ref('review_sentiment') }}
+
+)
+
+select
+    week_start_on || ' ' || source || ':' || subject_id as week_subject_key,
+    week_start_on,
+    source,
+    subject_id,
+    max(subject_name) as subject_name,
+    count(*) as reviews,
+    count(*) filter (where predicted_label = 'positive') as predicted_positive_reviews,
+    count(*) filter (where predicted_label = 'negative') as predicted_negative_reviews,
+    count(stars) as rated_reviews,
+    count(*) filter (where sentiment_label = 'positive') as positive_reviews,
+    count(*) filter (where sentiment_label = 'negative') as negative_reviews,
+    round(avg(stars), 2) as mean_stars
+
+from reviews
+
+group by week_start_on, source, subject_id
