@@ -53,31 +53,22 @@ class Catalog:
 
 def world_catalog(state: SiteState, world: World) -> Catalog:
     """What a demo world's site shows."""
-    cafes = {
-        store.store_id: Subject(store.store_id, store.name, f"서울 {store.district}")
-        for store in world.stores
-    }
+    cafes = {store.store_id: Subject(store.store_id, store.name, f"서울 {store.district}") for store in world.stores}
     books = {
-        book.book_id: Subject(
-            book.book_id, book.title, f"{book.writer} · {book.genre} · {book.price_krw:,}원"
-        )
+        book.book_id: Subject(book.book_id, book.title, f"{book.writer} · {book.genre} · {book.price_krw:,}원")
         for book in world.books
     }
     subjects = cafes | books
     for review in world.reviews(state.today):
         subjects[review.subject_id].reviews.append(
-            ShownReview(
-                review.review_id, review.author, review.stars, review.title, review.body, review.written_at
-            )
+            ShownReview(review.review_id, review.author, review.stars, review.title, review.body, review.written_at)
         )
     _plant(state, subjects)
     sections = {
         "cafes": Section("cafes", "물결커피 매장", "CafeOrCoffeeShop", 5, cafes),
         "books": Section("books", "물결책방 서가", None, 5, books),
     }
-    return Catalog(
-        state.today, sections, {article.article_id: article for article in world.articles(state.today)}
-    )
+    return Catalog(state.today, sections, {article.article_id: article for article in world.articles(state.today)})
 
 
 def replay_catalog(state: SiteState) -> Catalog:
@@ -87,9 +78,7 @@ def replay_catalog(state: SiteState) -> Catalog:
         if review.written_on > state.today:
             continue
         film = films.setdefault(review.film_id, Subject(review.film_id, f"영화 {review.film_id}", ""))
-        film.reviews.append(
-            ShownReview(review.review_id, None, review.rating, "", review.body, review.written_on)
-        )
+        film.reviews.append(ShownReview(review.review_id, None, review.rating, "", review.body, review.written_on))
     _plant(state, films)
     return Catalog(state.today, {"films": Section("films", "영화", "Movie", 10, films)}, {})
 
@@ -98,13 +87,9 @@ def _plant(state: SiteState, subjects: dict[str, Subject]) -> None:
     for number, planted in enumerate(state.planted, 1):
         subject = subjects.get(planted.subject_id)
         if subject is None:
-            raise DemoError(
-                f"“{planted.subject_id}” is no subject of this site; one is “{next(iter(subjects), '')}”."
-            )
+            raise DemoError(f"“{planted.subject_id}” is no subject of this site; one is “{next(iter(subjects), '')}”.")
         written_at = planted.written_at
-        written_at = (
-            written_at.replace(tzinfo=SEOUL) if written_at.tzinfo is None else written_at.astimezone(SEOUL)
-        )
+        written_at = written_at.replace(tzinfo=SEOUL) if written_at.tzinfo is None else written_at.astimezone(SEOUL)
         if written_at.date() > state.today:
             continue
         subject.reviews.append(

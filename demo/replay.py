@@ -82,11 +82,7 @@ def _rows(file: Path):
                 raise ReplayRefused(f"{file} begins with the columns {header}; wanted {COLUMNS}.")
             for row in table:
                 if len(row) != len(COLUMNS):
-                    raise ReplayRefused(
-                        f"{file} line {table.line_num} has {len(row)} values; wanted {len(COLUMNS)}."
-                    )
+                    raise ReplayRefused(f"{file} line {table.line_num} has {len(row)} values; wanted {len(COLUMNS)}.")
                 yield row
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise ReplayRefused(
-            f"{file} cannot be read as gzip CSV in UTF-8: {error}. Fetch the file again."
-        ) from error
+        raise ReplayRefused(f"{file} cannot be read as gzip CSV in UTF-8: {error}. Fetch the file again.") from error

@@ -167,9 +167,7 @@ def create_app(state_file: Path) -> Starlette:
     def render(template: str, request: Request, media_type: str = "text/html", **facts) -> Response:
         catalog = shelf.catalog()
         base = str(request.base_url).rstrip("/")
-        text = templates.get_template(template).render(
-            catalog=catalog, today=catalog.today, base=base, **facts
-        )
+        text = templates.get_template(template).render(catalog=catalog, today=catalog.today, base=base, **facts)
         return Response(text, media_type=media_type)
 
     def section_of(request: Request) -> Section:

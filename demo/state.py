@@ -79,9 +79,7 @@ def write_state(file: Path, state: SiteState) -> None:
 def advance(file: Path, weeks: int) -> SiteState:
     """Move the clock on by whole weeks; the running site shows what was written since."""
     if weeks < 1:
-        raise DemoError(
-            f"The clock moves on by at least one week, not by {weeks}; what was shown stays shown."
-        )
+        raise DemoError(f"The clock moves on by at least one week, not by {weeks}; what was shown stays shown.")
     state = read_state(file)
     moved = state.model_copy(update={"today": state.today + timedelta(weeks=weeks)})
     write_state(file, moved)

@@ -27,6 +27,7 @@ CUSTOMERS_AT_START = 3000
 CUSTOMERS_PER_WEEK = 60
 WEEKLY_LEAVING = 0.012
 CAFE_SHARE = 0.65
+FORMAL_SHARE = 0.34
 GAP_WEEKS = 4
 GAP_SHARE = 0.65
 EVENT_WEEK = 58
@@ -213,9 +214,7 @@ class World:
             for _ in range(CUSTOMERS_AT_START if begins else CUSTOMERS_PER_WEEK):
                 number = len(self._customers)
                 monday = START + timedelta(weeks=self._customer_weeks)
-                joined = monday + timedelta(
-                    days=random.randrange(7) - (random.randrange(365) if begins else 0)
-                )
+                joined = monday + timedelta(days=random.randrange(7) - (random.randrange(365) if begins else 0))
                 stays = 14 + int(random.expovariate(WEEKLY_LEAVING / 7))
                 left = max(joined, START) + timedelta(days=stays)
                 self._customers.append(
@@ -226,7 +225,7 @@ class World:
                         left,
                         random.choice(self.stores).store_id,
                         round(random.gammavariate(2.0, 0.35), 3),
-                        random.choices(VOICES, (0.34, 0.40, 0.26))[0],
+                        random.choices(VOICES, (FORMAL_SHARE, 0.40, 0.26))[0],
                     )
                 )
             self._customer_weeks += 1
@@ -235,11 +234,7 @@ class World:
         self._extend_customers(week)
         monday = START + timedelta(weeks=week)
         sunday = monday + timedelta(days=6)
-        return [
-            customer
-            for customer in self._customers
-            if customer.joined_on < monday and customer.left_on > sunday
-        ]
+        return [customer for customer in self._customers if customer.joined_on < monday and customer.left_on > sunday]
 
     def _reviews_of(self, week: int) -> list[Review]:
         config, random = self.config, self._random("reviews", week)
@@ -259,8 +254,7 @@ class World:
             "bookshop": [Subject(book.book_id, f"『{book.title}』") for book in self.books],
         }
         seconds = sorted(
-            random.randrange(7) * 86400 + int(random.triangular(7, 24, 20) * 3600)
-            for _ in range(reviews_in_week(week))
+            random.randrange(7) * 86400 + int(random.triangular(7, 24, 20) * 3600) for _ in range(reviews_in_week(week))
         )
         reviews = []
         for number, second in enumerate(seconds):
@@ -278,19 +272,11 @@ class World:
             lot, is_changed = change.random(), False
             if config.decline_kind == "words" and lot < rate:
                 is_changed, draft = True, pen.write_new_words(change, sentiment, customer.voice, subject)
-            elif (
-                config.decline_kind == "irony"
-                and sentiment == "negative"
-                and lot < rate / (1 - POSITIVE_SHARE)
-            ):
+            elif config.decline_kind == "irony" and sentiment == "negative" and lot < rate / (1 - POSITIVE_SHARE):
                 is_changed, draft = True, pen.write_irony(change, customer.voice, subject)
-            elif (
-                config.decline_kind == "rating_habit"
-                and sentiment == "negative"
-                and customer.voice == "formal"
-            ):
-                if stars in (1, 2) and lot < rate / (1 - POSITIVE_SHARE) / 0.34:
-                    is_changed, stars = True, 4
+            elif config.decline_kind == "rating_habit" and sentiment == "negative" and customer.voice == "formal":
+                is_changed = stars in (1, 2) and lot < rate / (1 - POSITIVE_SHARE) / FORMAL_SHARE
+                stars = 4 if is_changed else stars
             reviews.append(
                 Review(
                     f"{section[0]}{week:03d}{number:04d}",
@@ -322,9 +308,7 @@ class World:
         usual = np.array([customer.visits_per_week for customer in active])
         visits = random.poisson(usual * np.clip(left_in_weeks / 8, 0.15, 1.0))
         visitors = np.repeat(np.arange(len(active)), visits)
-        seconds = random.integers(0, 7, len(visitors)) * 86400 + random.integers(
-            8 * 3600, 22 * 3600, len(visitors)
-        )
+        seconds = random.integers(0, 7, len(visitors)) * 86400 + random.integers(8 * 3600, 22 * 3600, len(visitors))
         order = np.argsort(seconds, kind="stable")
         buys, at_shop = random.random(len(visitors)) < 0.85, random.random(len(visitors)) < 0.2
         books, drinks = (
@@ -336,9 +320,7 @@ class World:
         for number, row in enumerate(order.tolist()):
             customer, moment = active[visitors[row]], start + timedelta(seconds=int(seconds[row]))
             place = "bookshop" if at_shop[row] else customer.store_id
-            events.append(
-                Event(f"v{week:03d}{number:05d}", customer.customer_id, "visit", moment, place, 1, 0)
-            )
+            events.append(Event(f"v{week:03d}{number:05d}", customer.customer_id, "visit", moment, place, 1, 0))
             if not buys[row]:
                 continue
             quantity = int(quantities[row])
@@ -368,8 +350,7 @@ class World:
             themes += ["event"] * (14 if week == EVENT_WEEK else 8)
         monday = datetime.combine(START + timedelta(weeks=week), datetime.min.time(), SEOUL)
         moments = sorted(
-            monday + timedelta(days=random.randrange(7), seconds=random.randrange(6 * 3600, 20 * 3600))
-            for _ in themes
+            monday + timedelta(days=random.randrange(7), seconds=random.randrange(6 * 3600, 20 * 3600)) for _ in themes
         )
         articles = []
         for number, (theme, moment) in enumerate(zip(themes, moments, strict=True)):
