@@ -61,15 +61,18 @@ def demo(
     """
     if context.invoked_subcommand is not None:
         return
-    from demo import state
+    from demo.state import ReplayConfig, SiteState, write_state
+    from demo.world import WorldConfig
 
-    settings = Settings()
-    file = settings.path("demo", "world.json")
+    file = _state_file()
     if replay is not None:
-        state.write_replay(file, directory=replay, reviews=reviews)
+        from demo.replay import last_day
+
+        chosen = ReplayConfig(directory=replay.absolute(), reviews=reviews)
+        _write_world(SiteState(replay=chosen, today=last_day(chosen.directory)))
         window = window or Window.quarter
     elif not file.exists():
-        state.write_world(file)
+        write_state(file, SiteState(world=WorldConfig()))
     if window is not None:
         from monitoring.policy import write_window
 
@@ -89,15 +92,19 @@ def world(
 
     Example: `maeari demo world --seed 7 --kind irony --size 5`
     """
-    from demo import state
+    from demo.state import SiteState
+    from demo.world import World, WorldConfig, write_truth
 
-    file = Settings().path("demo", "world.json")
-    chosen = {"decline_week": week, "decline_size": size, "decline_kind": kind.value}
-    config = state.write_world(file, **chosen, **({} if seed is None else {"seed": seed}))
-    console.print(f"World with seed {config.seed}: {kind.value} of {size} points from week {week}. Next: make demo")
+    config = WorldConfig(
+        decline_week=week,
+        decline_size=size,
+        decline_kind=kind.value,
+        **({} if seed is None else {"seed": seed}),
+    )
+    _write_world(SiteState(world=config))
+    console.print(f"World with seed {config.seed}: {kind.value} of {size} points from week {week}. Next: `make demo`")
     if truth is not None:
-        rows = state.write_truth(file, truth)
-        console.print(f"{rows:,} true sentiments written to {truth}")
+        console.print(f"{write_truth(World(config), truth):,} true sentiments written to {truth}")
 
 
 @demo_app.command()
@@ -108,9 +115,29 @@ def advance(weeks: Annotated[int, typer.Option(min=1, help="How many weeks to mo
     """
     from demo import state
 
-    today = state.advance(Settings().path("demo", "world.json"), weeks)
-    console.print(f"The world's clock stands at {today}.")
+    moved = state.advance(_state_file(), weeks)
+    console.print(f"The world's clock stands at {moved.today}.")
     _run_the_way()
+
+
+def _state_file() -> Path:
+    return Settings().path("demo", "world.json")
+
+
+def _write_world(wanted) -> None:
+    """Write the wanted state, unless this home already holds another world whose rows it would mix with."""
+    from demo.state import read_state, write_state
+
+    file = _state_file()
+    if not file.exists():
+        write_state(file, wanted)
+        return
+    present = read_state(file)
+    if (present.world, present.replay) != (wanted.world, wanted.replay):
+        raise StackError(
+            f"{Settings().home} already holds another world ({present.world or present.replay!r}). "
+            "Worlds never share a home: set MAEARI_HOME to a new directory, or `make clean` this one."
+        )
 
 
 def _run_the_way() -> None:
@@ -173,9 +200,9 @@ def _release_first_model(airflow: "_Follower", today: date) -> None:
 
 def _first_training_day(today: date) -> date:
     """The world's first training day; for a replay the end of the month before which 40 % of the labels lie."""
-    from demo import state
+    from demo.state import read_state
 
-    if not state.is_replay(Settings().path("demo", "world.json")):
+    if read_state(_state_file()).replay is None:
         return FIRST_TRAINING_AS_OF
     (middle,) = _row(
         "select percentile_disc(0.4) within group (order by written_at) at time zone %s from marts.fct_reviews "
