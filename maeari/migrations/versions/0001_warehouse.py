@@ -258,6 +258,7 @@ create table monitoring.verdicts (
     reasons jsonb not null,
     rows bigint not null,
     provisional_until date,
+    inputs_sha256 text not null default '',
     decided_at timestamptz not null default now(),
     primary key (model, model_version, window_start, window_end)
 );
@@ -275,8 +276,8 @@ create table monitoring.reports (
 GRANTS = """
 grant usage on schema raw, ops to maeari_crawler, maeari_importer, maeari_dbt, maeari_web, maeari_monitor;
 grant insert on raw.reviews, raw.articles, raw.rejected to maeari_crawler;
-grant select (source, source_review_id, version_no, content_hash) on raw.reviews to maeari_crawler;
-grant select (source, source_article_id, version_no, content_hash, url) on raw.articles to maeari_crawler;
+grant select (source, source_review_id, version_no, content_hash, written_at, written_at_precision) on raw.reviews to maeari_crawler;
+grant select (source, source_article_id, version_no, content_hash, url, published_at) on raw.articles to maeari_crawler;
 grant select (source, kind, reason, payload_sha256) on raw.rejected to maeari_crawler;
 grant select, insert on ops.crawls to maeari_crawler;
 grant update (finished_at, pages, items, landed, duplicates, rejected, redacted, outcome, message, robots_verdict,

@@ -1,0 +1,25 @@
+"""Crawl health: whether the pipeline brought what it should, so that a gap is not taken for the model's fault."""
+
+from datetime import datetime
+
+from psycopg2.extensions import connection as Connection
+
+from monitoring.metrics import Metric
+
+_FAILED = """
+    select source, count(*) filter (where outcome in ('failed', 'abandoned')), count(*)
+    from ops.crawls
+    where started_at >= %s and started_at < %s and outcome <> 'running'
+    group by source
+    order by source
+"""
+
+
+def measure(connection: Connection, start: datetime, end: datetime) -> list[Metric]:
+    """The share of failed crawls of each source that was crawled in the period; `rows` is the number of crawls."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FAILED, (start, end))
+        return [
+            Metric(f"source={source}", "failed_crawl_share", "drift", failed / crawls, None, None, crawls)
+            for source, failed, crawls in cursor.fetchall()
+        ]
