@@ -1,0 +1,58 @@
+"""Reads schema.org objects from a page's JSON-LD."""
+
+import json
+from collections.abc import Iterator
+from html import unescape
+
+from scrapy.http import TextResponse
+
+SCRIPTS = '//script[contains(@type, "ld+json")]/text()'
+BRANCHES = ("@graph", "mainEntity", "itemListElement", "item", "review", "reviews")
+
+
+def objects(response: TextResponse) -> Iterator[tuple[dict, dict]]:
+    """Every typed object of the page with the object that holds it (empty for none), in the page's order.
+
+    A script that is no JSON is passed over; one nested too deeply as well.
+    """
+    for script in response.xpath(SCRIPTS).getall():
+        try:
+            yield from _walk(json.loads(script, strict=False), {})
+        except (ValueError, RecursionError):
+            continue
+
+
+def has_type(node: dict, *names: str) -> bool:
+    """Whether the object is of one of the types, or of a kind of them: a NewsArticle is an Article."""
+    types = node.get("@type")
+    return any(
+        isinstance(kind, str) and kind.rpartition("/")[2].endswith(names)
+        for kind in (types if isinstance(types, list) else [types])
+    )
+
+
+def text(value: object) -> str | None:
+    """A property as text: of a list its first value, of an object its name or value."""
+    if isinstance(value, str):
+        return unescape(value) if "&" in value else value
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, list):
+        return text(value[0]) if value else None
+    if isinstance(value, dict):
+        return text(value.get("name") or value.get("value") or value.get("@value"))
+    return None
+
+
+def _walk(node: object, holder: dict) -> Iterator[tuple[dict, dict]]:
+    if isinstance(node, list):
+        for child in node:
+            yield from _walk(child, holder)
+    elif isinstance(node, dict):
+        if "@type" in node:
+            yield node, holder
+        for branch in BRANCHES:
+            if branch in node:
+                yield from _walk(node[branch], node)

@@ -1,0 +1,97 @@
+"""Takes personal data out of text before anything else sees it."""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from datetime import date
+
+PHONE, EMAIL, RESIDENT_NUMBER, CARD = "[phone]", "[email]", "[resident-number]", "[card]"
+
+_WORTH_A_LOOK = re.compile(r"@|＠|\d(?:\D{0,3}\d){7}")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}[@＠][\w-]{1,63}(?:[.．][\w-]{1,63}){1,8}")
+_RESIDENT_NUMBER = re.compile(r"(?<!\d)(\d{6})\s?[-–‐−]?\s?([1-8]\d{6})(?!\d)")
+_CARD = re.compile(r"(?<!\d)\d(?:[ .\-–]?\d){12,18}(?!\d)")
+_PHONE = re.compile(
+    r"(?<![\d+])(?:"
+    # Korean mobile, internet and area numbers, with or without the country code.
+    r"(?:\+?82[ .\-–]?\(?0?\)?|\(?0)(?:1[016-9]|2|[3-6][1-5]|70|80|50\d?)\)?[ .\-–)]{0,2}\d{3,4}[ .\-–]{0,2}\d{4}"
+    r"|\+[1-9](?:[ .\-–()]{0,2}\d){7,14}"
+    r")(?!\d)"
+)
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_RESIDENT_WEIGHTS = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
+
+
+def redact(text: str) -> tuple[str, int]:
+    """The text with personal data replaced and NUL and lone surrogates escaped, and how many finds were replaced.
+
+    Found are e-mail addresses, phone numbers, resident registration numbers and card numbers (by their check digits).
+    """
+    text = _storable(text)
+    if not _WORTH_A_LOOK.search(text):
+        return text, 0
+    text, emails = _EMAIL.subn(EMAIL, text)
+    text, residents = _replace(_RESIDENT_NUMBER, _is_resident_number, RESIDENT_NUMBER, text)
+    text, cards = _replace(_CARD, _is_card, CARD, text)
+    text, phones = _PHONE.subn(PHONE, text)
+    return text, emails + residents + cards + phones
+
+
+def redact_key(text: str, key: bytes) -> tuple[str, int]:
+    """A site's identifier as it is, or a keyed hash when it holds personal data, so that two never become one."""
+    redacted, finds = redact(text)
+    return (f"redacted-{keyed_hash(text, key)[:32]}", finds) if finds else (redacted, 0)
+
+
+def keyed_hash(text: str, key: bytes) -> str:
+    """HMAC-SHA256 of a text, in hexadecimal; the same name gives the same hash however it was typed."""
+    name = unicodedata.normalize("NFKC", text).strip()
+    return hmac.digest(key, name.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()
+
+
+def _storable(text: str) -> str:
+    if "\x00" in text:
+        text = text.replace("\x00", "\\u0000")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = _LONE_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text
+
+
+def _replace(pattern: re.Pattern, is_meant, replacement: str, text: str) -> tuple[str, int]:
+    finds = 0
+
+    def replaced(found: re.Match) -> str:
+        nonlocal finds
+        if not is_meant([int(sign) for sign in found[0] if sign.isdecimal()]):
+            return found[0]
+        finds += 1
+        return replacement
+
+    return pattern.sub(replaced, text), finds
+
+
+def _is_resident_number(digits: list[int]) -> bool:
+    year, month, day = (10 * digits[n] + digits[n + 1] for n in (0, 2, 4))
+    century = 1900 if digits[6] in (1, 2, 5, 6) else 2000
+    try:
+        born = date(century + year, month, day)
+    except ValueError:
+        return False
+    # Numbers given out since October 2020 end in random digits.
+    if born >= date(2020, 10, 1):
+        return True
+    rest = sum(weight * digit for weight, digit in zip(_RESIDENT_WEIGHTS, digits, strict=False)) % 11
+    is_foreign = digits[6] >= 5
+    return digits[12] == ((13 if is_foreign else 11) - rest) % 10
+
+
+def _is_card(digits: list[int]) -> bool:
+    first, length = digits[0], len(digits)
+    # Other first digits belong to no card; a thirteen-digit number that begins with 9 is a book's.
+    if not (first in (3, 4, 5, 6) or (first == 2 and 2 <= digits[1] <= 7) or (first == 9 and length == 16)):
+        return False
+    doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
+    return (doubled + sum(digits[-1::-2])) % 10 == 0

@@ -1,0 +1,174 @@
+"""Runs one crawl in a process of its own, because Scrapy's reactor cannot start twice in one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from crawlers.errors import CrawlFailed, SourceError
+from crawlers.sources import LOOPBACK_HOSTS, NewsFeed, ReviewPages, is_active, load_source
+from maeari.errors import MaeariError
+from maeari.postgres import connect
+from maeari.settings import CHECKOUT, Settings
+
+PROGRESS_SECONDS = 0.5
+SUMMARY = ("crawl_id", "source", "outcome", "pages", "items", "landed", "duplicates", "rejected", "redacted")
+SUMMARY += ("robots_verdict", "message", "stats")
+
+
+def crawl(
+    source: str, as_of: date, limit: int | None = None, on_progress: Callable[[dict], None] | None = None
+) -> dict:
+    """Crawl a source as of a day and return its row of `ops.crawls`; at most `limit` records.
+
+    `on_progress` is told the counts about twice a second. Raises SourceError when the source may not be crawled here,
+    CrawlFailed with the reason when what came must not be trusted. Safe to repeat: nothing lands twice.
+    """
+    check_allowed(load_source(source))
+    arguments = [source, as_of.isoformat(), *([] if limit is None else [str(limit)])]
+    # The child reads its end of this pipe: it ends when we do, however we end.
+    child = subprocess.Popen(
+        [sys.executable, "-m", "crawlers.run", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=CHECKOUT,
+    )
+    crawl_id = None
+    with child:
+        try:
+            for line in child.stdout:
+                report = json.loads(line)
+                if "error" in report:
+                    raise CrawlFailed(report["error"])
+                crawl_id = report["crawl_id"]
+                if on_progress:
+                    on_progress(report)
+        except BaseException:
+            child.terminate()
+            raise
+    if crawl_id is None:
+        raise CrawlFailed(f"The crawl of {source} ended with code {child.returncode} before it began; see above.")
+    summary = _summary(crawl_id)
+    if summary["outcome"] == "failed":
+        raise CrawlFailed(f"{summary['message']} Log: {log_file(source)}")
+    if summary["outcome"] != "finished":
+        how = signal.Signals(-child.returncode).name if child.returncode < 0 else f"code {child.returncode}"
+        raise CrawlFailed(
+            f"The crawl of {source} was stopped ({how}) after {summary['items']} records, which are kept. "
+            "Run it again: it reads everything and lands nothing twice."
+        )
+    return summary
+
+
+def check_allowed(source: ReviewPages | NewsFeed) -> None:
+    """Raise SourceError unless the source can be crawled here, and its site can tell whom to write to."""
+    if not is_active(source):
+        raise SourceError(
+            f"{source.name} is read from the demo site while it shows the {source.demo}, which it does not now. "
+            "Start it with `make up`; `maeari status` tells what runs."
+        )
+    strangers = [] if source.demo else [host for host in source.hosts if host not in LOOPBACK_HOSTS]
+    if strangers and not Settings().contact:
+        raise SourceError(
+            f"{source.name} crawls {', '.join(strangers)}, and its owner must be able to reach you. "
+            "Set MAEARI_CONTACT to an e-mail address or a page about this crawler."
+        )
+
+
+def user_agent() -> str:
+    """What the crawler calls itself, with the contact."""
+    contact = Settings().contact
+    return f"Maeari/0.1 (+{contact})" if contact else "Maeari/0.1 (loopback only)"
+
+
+def log_file(source: str) -> Path:
+    """Where the newest crawl of a source writes its log; it holds no personal data."""
+    return Settings().path("logs", "crawls", f"{source}.log")
+
+
+def _summary(crawl_id: int) -> dict:
+    with connect("crawler") as connection, connection.cursor() as cursor:
+        cursor.execute(f"select {', '.join(SUMMARY)} from ops.crawls where crawl_id = %s", (crawl_id,))  # noqa: S608
+        return dict(zip(SUMMARY, cursor.fetchone(), strict=True))
+
+
+def _run_here(name: str, as_of: date, limit: int | None) -> None:
+    from scrapy.crawler import AsyncCrawlerProcess
+    from scrapy.settings import Settings as ScrapySettings
+
+    from crawlers.ledger import open_crawl
+    from crawlers.spiders import SPIDERS
+
+    source = load_source(name)
+    log = log_file(name)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    settings = ScrapySettings()
+    settings.setmodule("crawlers.settings", priority="project")
+    settings.setdict(
+        {
+            "USER_AGENT": user_agent(),
+            "LOG_FILE": str(log),
+            "DOWNLOAD_DELAY": source.delay_seconds,
+            "CONCURRENT_REQUESTS_PER_DOMAIN": source.concurrent_requests,
+            "AUTOTHROTTLE_ENABLED": source.delay_seconds > 0,
+        },
+        priority="cmdline",
+    )
+    with open_crawl(source, as_of, limit) as crawl:
+        _report(crawl)
+        threading.Thread(target=_report_for_ever, args=(crawl,), daemon=True).start()
+        process = AsyncCrawlerProcess(settings)
+        crawler = process.create_crawler(SPIDERS[type(source)])
+        process.crawl(crawler, crawl=crawl)
+        process.start()
+        crawl.robots_verdict = robots_verdict(crawler.stats.get_stats())
+        crawl.finish(crawler.stats.get_value("finish_reason", "stopped"))
+        _report(crawl)
+
+
+def robots_verdict(stats: dict) -> str:
+    """What robots.txt said about this crawl, from Scrapy's statistics."""
+    forbidden = stats.get("robotstxt/forbidden", 0)
+    answers = [key.rpartition("/")[2] for key in stats if key.startswith("robotstxt/response_status_count/")]
+    if forbidden:
+        return f"forbidden: {forbidden} addresses, not fetched"
+    if "200" in answers:
+        return "allowed"
+    return f"allowed: no robots.txt (HTTP {', '.join(answers)})" if answers else "unknown: robots.txt not answered"
+
+
+def _report(crawl) -> None:
+    counts = {name: getattr(crawl, name) for name in ("crawl_id", "pages", "items", "rejected")}
+    print(json.dumps(counts), flush=True)
+
+
+def _report_for_ever(crawl) -> None:
+    while True:
+        threading.Event().wait(PROGRESS_SECONDS)
+        _report(crawl)
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    """`python -m crawlers.run SOURCE DAY [LIMIT]`, started by `crawl`."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    name, day, *limit = sys.argv[1:]
+    try:
+        _run_here(name, date.fromisoformat(day), int(limit[0]) if limit else None)
+    except MaeariError as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

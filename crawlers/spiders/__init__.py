@@ -1,0 +1,7 @@
+"""One spider for each kind of source."""
+
+from crawlers.sources import NewsFeed, ReviewPages
+from crawlers.spiders.news_feed import NewsFeedSpider
+from crawlers.spiders.review_pages import ReviewPagesSpider
+
+SPIDERS = {ReviewPages: ReviewPagesSpider, NewsFeed: NewsFeedSpider}
