@@ -39,7 +39,13 @@ def review_files(directory: Path) -> list[Path]:
 
 def last_day(directory: Path) -> date:
     """The day of the newest review in a folder's newest part."""
-    return date.fromisoformat(max(row[2] for row in _rows(review_files(directory)[-1])))
+    newest = review_files(directory)[-1]
+    day = max((row[2] for row in _rows(newest)), default="")
+    try:
+        return date.fromisoformat(day)
+    except ValueError:
+        found = f"the newest day {day!r}" if day else "no review"
+        raise ReplayRefused(f"{newest} has {found}; wanted reviews with days as YYYY-MM-DD.") from None
 
 
 def draw_films(config: ReplayConfig) -> list[FilmReview]:
@@ -48,12 +54,11 @@ def draw_films(config: ReplayConfig) -> list[FilmReview]:
     last = config.last_day or last_day(config.directory)
     # A leap day has no namesake five years earlier.
     first = config.first_day or date(last.year - 5, last.month, min(last.day, 28))
-    films: dict[str, list[list[str]]] = {}
-    earliest, latest = first.isoformat(), last.isoformat()
+    films: dict[str, list[FilmReview]] = {}
     for file in files:
         for row in _rows(file):
-            if earliest <= row[2] <= latest:
-                films.setdefault(row[1], []).append(row)
+            if first.isoformat() <= row[2] <= last.isoformat():
+                films.setdefault(row[1], []).append(_film_review(file, row))
     found = sum(map(len, films.values()))
     if found < config.reviews:
         raise ReplayRefused(
@@ -66,11 +71,19 @@ def draw_films(config: ReplayConfig) -> list[FilmReview]:
     for film in order:
         if len(drawn) >= config.reviews:
             break
-        drawn += (
-            FilmReview(review_id, film_id, date.fromisoformat(written_on), int(rating), body)
-            for review_id, film_id, written_on, rating, _, body in films[film]
-        )
+        drawn += films[film]
     return sorted(drawn, key=lambda review: (review.written_on, review.review_id))
+
+
+def _film_review(file: Path, row: list[str]) -> FilmReview:
+    review_id, film_id, written_on, rating, _, body = row
+    try:
+        return FilmReview(review_id, film_id, date.fromisoformat(written_on), int(rating), body)
+    except ValueError:
+        raise ReplayRefused(
+            f"{file} has a review {review_id} of {written_on!r} with rating {rating!r}; "
+            "wanted a day as YYYY-MM-DD and a whole number of stars."
+        ) from None
 
 
 def _rows(file: Path):

@@ -192,51 +192,13 @@ class World:
     def written(self, until: date = FIRST_TODAY) -> list[Review]:
         """All reviews on or before a day, oldest first, also those that a crawl gap keeps off the site."""
         while self._review_weeks <= week_of(until):
-            self._reviews += self._reviews_of(self._review_weeks)
+            self._reviews += self.written_in(self._review_weeks)
             self._review_weeks += 1
         end = bisect_right(self._reviews, until, key=lambda review: review.written_at.date())
         return self._reviews[:end]
 
-    def articles(self, until: date = FIRST_TODAY) -> list[Article]:
-        """News on or before a day, oldest first."""
-        found = [article for week in range(week_of(until) + 1) for article in self._articles_of(week)]
-        return [article for article in found if article.published_at.date() <= until]
-
-    def _random(self, *what: object) -> Random:
-        return Random(":".join(map(str, (self.config.seed, *what))))
-
-    def _extend_customers(self, week: int) -> None:
-        names = texts("names")
-        first, second = words(names["nicknames"]["first"]), words(names["nicknames"]["second"])
-        while self._customer_weeks < week:
-            random = self._random("customers", self._customer_weeks)
-            begins = self._customer_weeks < 0
-            for _ in range(CUSTOMERS_AT_START if begins else CUSTOMERS_PER_WEEK):
-                number = len(self._customers)
-                monday = START + timedelta(weeks=self._customer_weeks)
-                joined = monday + timedelta(days=random.randrange(7) - (random.randrange(365) if begins else 0))
-                stays = 14 + int(random.expovariate(WEEKLY_LEAVING / 7))
-                left = max(joined, START) + timedelta(days=stays)
-                self._customers.append(
-                    Customer(
-                        f"customer-{number:05d}",
-                        f"{random.choice(first)}{random.choice(second)}{number}",
-                        joined,
-                        left,
-                        random.choice(self.stores).store_id,
-                        round(random.gammavariate(2.0, 0.35), 3),
-                        random.choices(VOICES, (FORMAL_SHARE, 0.40, 0.26))[0],
-                    )
-                )
-            self._customer_weeks += 1
-
-    def _active_customers(self, week: int) -> list[Customer]:
-        self._extend_customers(week)
-        monday = START + timedelta(weeks=week)
-        sunday = monday + timedelta(days=6)
-        return [customer for customer in self._customers if customer.joined_on < monday and customer.left_on > sunday]
-
-    def _reviews_of(self, week: int) -> list[Review]:
+    def written_in(self, week: int) -> list[Review]:
+        """All reviews of one week, oldest first; the same whatever else was drawn before."""
         config, random = self.config, self._random("reviews", week)
         # Changes draw their own numbers, so that worlds of one seed differ in the changed reviews only.
         change = self._random("change", week)
@@ -298,6 +260,45 @@ class World:
                 )
             )
         return reviews
+
+    def articles(self, until: date = FIRST_TODAY) -> list[Article]:
+        """News on or before a day, oldest first."""
+        found = [article for week in range(week_of(until) + 1) for article in self._articles_of(week)]
+        return [article for article in found if article.published_at.date() <= until]
+
+    def _random(self, *what: object) -> Random:
+        return Random(":".join(map(str, (self.config.seed, *what))))
+
+    def _extend_customers(self, week: int) -> None:
+        names = texts("names")
+        first, second = words(names["nicknames"]["first"]), words(names["nicknames"]["second"])
+        while self._customer_weeks <= week:
+            random = self._random("customers", self._customer_weeks)
+            begins = self._customer_weeks < 0
+            for _ in range(CUSTOMERS_AT_START if begins else CUSTOMERS_PER_WEEK):
+                number = len(self._customers)
+                monday = START + timedelta(weeks=self._customer_weeks)
+                joined = monday + timedelta(days=random.randrange(7) - (random.randrange(365) if begins else 0))
+                stays = 14 + int(random.expovariate(WEEKLY_LEAVING / 7))
+                left = max(joined, START) + timedelta(days=stays)
+                self._customers.append(
+                    Customer(
+                        f"customer-{number:05d}",
+                        f"{random.choice(first)}{random.choice(second)}{number}",
+                        joined,
+                        left,
+                        random.choice(self.stores).store_id,
+                        round(random.gammavariate(2.0, 0.35), 3),
+                        random.choices(VOICES, (FORMAL_SHARE, 0.40, 0.26))[0],
+                    )
+                )
+            self._customer_weeks += 1
+
+    def _active_customers(self, week: int) -> list[Customer]:
+        self._extend_customers(week)
+        monday = START + timedelta(weeks=week)
+        sunday = monday + timedelta(days=6)
+        return [customer for customer in self._customers if customer.joined_on < monday and customer.left_on > sunday]
 
     def _events_of(self, week: int) -> list[Event]:
         active = self._active_customers(week)
