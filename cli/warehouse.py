@@ -1,4 +1,4 @@
-"""Commands of the warehouse: build, publish, docs."""
+"""Commands of the warehouse: build, publish, docs, freshness."""
 
 from typing import Annotated
 
@@ -43,3 +43,14 @@ def docs() -> None:
     from maeari import warehouse
 
     print(warehouse.write_docs())
+
+
+@app.command()
+def freshness() -> None:
+    """Say whether reviews and articles have been crawled lately enough.
+
+    Example: `maeari freshness`
+    """
+    from maeari import warehouse
+
+    print(warehouse.check_freshness())

@@ -1,0 +1,38 @@
+"""
+### Publish what the models said
+
+Runs when reviews have been scored: rebuilds the marts that show predictions (`marts.review_sentiment`,
+`marts.weekly_sentiment`). It hands nothing on, so that no prediction can start a training.
+
+**If it fails:** the log names the model or the test. A duplicate or missing key comes from `predictions.sentiment`:
+look at the last run of `score_reviews`. `maeari publish` does the same without Airflow.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import Asset, dag, task
+
+from maeari import assets
+
+
+@dag(
+    schedule=Asset(assets.SENTIMENT_PREDICTIONS),
+    start_date=datetime(2024, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    default_args={"retries": 1, "retry_delay": timedelta(seconds=20), "pool": "build_warehouse"},
+    doc_md=__doc__,
+    tags=["warehouse", "sentiment"],
+)
+def publish_marts():
+    @task
+    def publish(dag_run=None) -> dict:
+        from maeari.clock import business_day
+        from maeari.warehouse import publish
+
+        return publish(business_day(dag_run))
+
+    publish()
+
+
+publish_marts()
