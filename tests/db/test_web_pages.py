@@ -1,0 +1,215 @@
+"""The pages over a real warehouse: full, empty, and away."""
+
+import re
+from html import unescape
+from pathlib import Path
+
+import psycopg2
+import pytest
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.testclient import TestClient
+
+from web.app import create_app
+
+WAREHOUSE_SQL = Path(__file__).parents[1] / "browser" / "warehouse.sql"
+PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
+PLACEHOLDERS = {"model": "sentiment", "number": "1", "start": "2026-05-25", "end": "2026-05-31", "name": "maeari.css"}
+
+
+def authorize(request: Request) -> None:
+    if request.headers.get("X-Caller") != "viewer":
+        raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
+
+
+@pytest.fixture
+def anonymous() -> TestClient:
+    parent = FastAPI(openapi_url=None)
+    parent.mount("/maeari", create_app(authorize))
+    return TestClient(parent, raise_server_exceptions=False)
+
+
+@pytest.fixture
+def viewer(anonymous: TestClient) -> TestClient:
+    anonymous.headers["X-Caller"] = "viewer"
+    return anonymous
+
+
+@pytest.fixture
+def filled(warehouse: str, maeari_home: Path, monkeypatch) -> str:
+    monkeypatch.setenv("MAEARI_AS_OF", "2026-05-31")
+    connection = psycopg2.connect(warehouse)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(WAREHOUSE_SQL.read_text(), {"planted": PLANTED})
+    connection.close()
+    for file in ("reports/sentiment/report.html", "dbt/target/static_index.html"):
+        page = maeari_home / file
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("<!doctype html><script>document.title = 'ran'</script>")
+    return warehouse
+
+
+def links(html: str) -> set[str]:
+    return {unescape(link) for link in re.findall(r'(?:href|src|action)="([^"]*)"', html)}
+
+
+def crawl(client: TestClient) -> dict[str, str]:
+    """Every page and file below /maeari/ that links reach, with its text."""
+    waiting, seen = {"/maeari/"}, {}
+    while waiting:
+        address = waiting.pop()
+        response = client.get(address)
+        assert response.status_code == 200, (address, response.text)
+        seen[address] = response.text
+        waiting |= {link for link in links(response.text) if link.startswith("/maeari/")} - seen.keys()
+    return seen
+
+
+def addresses() -> list[str]:
+    paths = [route.path for route in create_app(authorize).routes]
+    assert len(paths) > 8
+    filled_in = [
+        re.sub(r"{(\w+)(:path)?}", lambda part: PLACEHOLDERS.get(part[1], "x"), path) for path in paths
+    ]
+    return [*filled_in, "/openapi.json", "/docs", "/redoc", "/static/", "/static/../app.py", "/reports/", "/nowhere/"]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("address", addresses())
+def test_a_stranger_gets_401_from_every_address_by_every_method(anonymous, address, method):
+    response = anonymous.request(method, f"/maeari{address}")
+
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_every_page_opens_and_links_only_to_pages_that_open(viewer, filled):
+    pages = crawl(viewer)
+
+    kinds = {re.sub(r"\d.*", "", address.split("?")[0]) for address in pages}
+    assert kinds >= {
+        "/maeari/", "/maeari/models/sentiment", "/maeari/models/sentiment/versions/", "/maeari/reviews", "/maeari/news",
+        "/maeari/models/sentiment/windows/", "/maeari/warehouse", "/maeari/warehouse-docs",
+        "/maeari/reports/sentiment/report.html", "/maeari/static/maeari.css",
+    }  # fmt: skip
+    outside = {link for html in pages.values() for link in links(html) if not link.startswith("/")}
+    assert outside == set()
+
+
+def test_planted_text_is_shown_as_text_on_every_page(viewer, filled):
+    pages = crawl(viewer)
+
+    showing = {re.sub(r"\d.*", "", address.split("?")[0]) for address, html in pages.items() if "__planted" in html}
+    assert showing >= {"/maeari/", "/maeari/models/sentiment", "/maeari/reviews", "/maeari/news",
+                       "/maeari/models/sentiment/versions/", "/maeari/models/sentiment/windows/"}  # fmt: skip
+    for address, html in pages.items():
+        assert "<script>window.__planted" not in html, address
+        assert "<img" not in html, address
+        assert "49" not in re.findall(r"&amp;(..)", html), address
+
+
+def test_pages_may_run_nothing_and_other_tools_pages_run_as_nobody(viewer, filled):
+    for address in crawl(viewer):
+        headers = viewer.get(address).headers
+        policy = headers["Content-Security-Policy"]
+        if address.startswith(("/maeari/reports/", "/maeari/warehouse-docs")):
+            assert policy.startswith("sandbox allow-scripts; default-src 'none'")
+            assert "allow-same-origin" not in policy
+        else:
+            assert "script-src 'none'" in policy
+            assert "unsafe" not in policy
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert "static/" in address or headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/reports/../secrets.json", "/reports/%2e%2e/secrets.json", "/reports/..%2fsecrets.json",
+        "/reports//etc/passwd", "/reports/%2Fetc%2Fpasswd", "/reports/link.html", "/reports/sentiment",
+        "/reports/%00.html", "/reports/" + "x" * 5000 + ".html", "/static/..%2fapp.py", "/models/churn",
+        "/models/sentiment/versions/9", "/models/sentiment/windows/2020-01-01/2020-01-07", "/nowhere",
+    ],
+)  # fmt: skip
+def test_nothing_is_served_that_is_not_a_page(viewer, filled, maeari_home, address):
+    link = maeari_home / "reports" / "link.html"
+    if not link.is_symlink():
+        link.symlink_to(maeari_home / "secrets.json")
+
+    assert viewer.get(f"/maeari{address}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/reviews?page=0", "/reviews?page=x", "/reviews?page=99999999999999999999", "/reviews?label=<script>",
+     "/models/sentiment/versions/x", "/models/sentiment/versions/99999999999999", "/models/sentiment/windows/x/y"],
+)  # fmt: skip
+def test_an_address_that_makes_no_sense_is_refused_with_a_page(viewer, filled, address):
+    response = viewer.get(f"/maeari{address}")
+
+    assert response.status_code == 422
+    assert "<script>" not in response.text
+
+
+def test_reviews_can_be_narrowed_and_paged(viewer, filled):
+    first = viewer.get("/maeari/reviews").text
+    second = viewer.get("/maeari/reviews?page=2").text
+    negative = viewer.get("/maeari/reviews?label=negative&subject=store-1").text
+
+    assert first.count('class="review"') == second.count('class="review"') == 50
+    assert first != second
+    assert negative.count("－ negative</span>") == negative.count('class="review"') > 0
+    assert viewer.get("/maeari/reviews?subject=%00").status_code == 200
+    assert "No review matches" in viewer.get("/maeari/reviews?subject=nobody").text
+
+
+def test_a_declined_model_and_a_replayed_release_are_said_plainly(viewer, filled):
+    index = viewer.get("/maeari/").text
+    model = viewer.get("/maeari/models/sentiment").text
+
+    assert "Read today&#39;s figures with care" in index or "Read today's figures with care" in index
+    assert "sentiment has declined" in index
+    assert "version 2</a></strong>" in index
+    assert 'href="/required_actions?response_received=false"' in index
+    assert "approved by the demo itself" in model
+    assert "95 % interval" in unescape(model)
+
+
+def test_an_empty_warehouse_says_what_to_do_next(viewer, warehouse):
+    for address in ("/", "/reviews", "/news"):
+        response = viewer.get(f"/maeari{address}")
+        assert response.status_code == 200
+        assert 'class="empty"' in response.text
+    assert viewer.get("/maeari/models/sentiment").status_code == 404
+
+
+def test_a_registered_model_that_is_not_live_asks_for_approval(viewer, filled):
+    with psycopg2.connect(filled) as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "delete from ops.deployments; delete from monitoring.verdicts; delete from monitoring.metrics;"
+            "delete from predictions.sentiment"
+        )
+    connection.close()
+
+    assert "No version is live yet" in viewer.get("/maeari/").text
+    assert "No version is live yet" in viewer.get("/maeari/models/sentiment").text
+    assert "not scored" in viewer.get("/maeari/reviews").text
+
+
+def test_a_warehouse_without_tables_asks_for_migration(viewer, postgres, monkeypatch):
+    monkeypatch.setenv("MAEARI_DATABASE_URL", postgres.rpartition("/")[0] + "/postgres")
+
+    response = viewer.get("/maeari/")
+
+    assert response.status_code == 503
+    assert "maeari migrate" in response.text
+
+
+def test_a_warehouse_that_is_away_is_a_clear_503(viewer, maeari_home, monkeypatch):
+    monkeypatch.setenv("MAEARI_DATABASE_URL", "postgresql://postgres:x@127.0.0.1:9/maeari")
+
+    response = viewer.get("/maeari/")
+
+    assert response.status_code == 503
+    assert "maeari doctor" in response.text
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")

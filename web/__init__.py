@@ -1,0 +1,1 @@
+"""What people open: pages about models, reviews and crawls, mounted in the Airflow UI."""

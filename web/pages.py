@@ -1,0 +1,192 @@
+"""The pages: each reads in one transaction and renders one template; none writes."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse, HTMLResponse
+
+from maeari import clock
+from maeari.settings import Settings
+from web import charts, queries
+from web.render import render
+
+STATIC = {file.name: file for file in (Path(__file__).parent / "static").iterdir()}
+# Pages made by other tools hold inline scripts: they run, but as nobody, and reach nothing.
+SANDBOX_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
+    "style-src 'unsafe-inline'; img-src data: blob:; font-src data:; connect-src 'none'; frame-src 'none'; "
+    "frame-ancestors 'self'; base-uri 'none'; form-action 'none'"
+)
+PAGES_SHOWN = 2_000
+
+router = APIRouter()
+PageNumber = Annotated[int, Query(ge=1, le=PAGES_SHOWN)]
+# Postgres has no integer larger than this for a version.
+VersionNumber = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
+
+
+@router.get("/")
+def index(request: Request) -> HTMLResponse:
+    """Whether today's figures can be trusted, every model, what waits for a person, the newest crawls."""
+    with queries.reading() as cursor:
+        models = queries.models(cursor)
+        windows = {model["model"]: queries.windows(cursor, model["model"]) for model in models}
+        return render(
+            request,
+            "index.html",
+            today=clock.today(),
+            checks=queries.checks(cursor),
+            models=[
+                model
+                | {
+                    "verdict": windows[model["model"]][-1] if windows[model["model"]] else None,
+                    "sparkline": charts.sparkline(windows[model["model"]]),
+                }
+                for model in models
+            ],
+            waiting=[asked for asked in queries.requests(cursor) if asked["outcome"] == "waiting"],
+            crawls=queries.last_crawls(cursor),
+            rejections=queries.rejections(cursor),
+        )
+
+
+@router.get("/models/{model}")
+def model_page(request: Request, model: str) -> HTMLResponse:
+    """How often the model was right, week by week, and what was released when."""
+    with queries.reading() as cursor:
+        versions = queries.versions(cursor, model)
+        if not versions:
+            raise HTTPException(404)
+        windows = queries.windows(cursor, model)
+        deployments = queries.deployments(cursor, model)
+        requests = queries.requests(cursor, model)
+    return render(
+        request,
+        "model.html",
+        model=model,
+        versions=versions,
+        live=next((deployment for deployment in deployments if deployment["live_to"] is None), None),
+        deployments=deployments,
+        requests=requests,
+        waiting=next((asked for asked in requests if asked["outcome"] == "waiting"), None),
+        windows=windows[::-1],
+        wide=charts.timeline(windows, deployments, width=960),
+        narrow=charts.timeline(windows, deployments, width=360, height=240),
+    )
+
+
+@router.get("/models/{model}/versions/{number}")
+def version_page(request: Request, model: str, number: VersionNumber) -> HTMLResponse:
+    """The card of one version, and the evidence that was frozen when its release was asked for."""
+    with queries.reading() as cursor:
+        version = queries.version(cursor, model, number)
+        if version is None:
+            raise HTTPException(404)
+        deployments = [one for one in queries.deployments(cursor, model) if one["version"] == number]
+        requests = [one for one in queries.requests(cursor, model) if one["version"] == number]
+    return render(
+        request,
+        "version.html",
+        model=model,
+        version=version,
+        deployments=deployments,
+        requests=requests,
+    )
+
+
+@router.get("/models/{model}/windows/{start}/{end}")
+def window_page(request: Request, model: str, start: date, end: date) -> HTMLResponse:
+    """One window: its verdict in words, its figures, and its drift report in a frame."""
+    with queries.reading() as cursor:
+        window = queries.window(cursor, model, start, end)
+        if window is None:
+            raise HTTPException(404)
+    return render(request, "window.html", model=model, window=window)
+
+
+@router.get("/reviews")
+def reviews_page(
+    request: Request,
+    subject: str = "",
+    label: Literal["", "positive", "negative", "unsure"] = "",
+    page: PageNumber = 1,
+) -> HTMLResponse:
+    """The newest reviews with the live version's scores beside the stars."""
+    subject = subject.replace("\0", "")
+    with queries.reading() as cursor:
+        built = queries.has_marts(cursor)
+        found = queries.reviews(cursor, subject or None, label or None, page) if built else []
+        subjects = queries.subjects(cursor) if built else []
+    return render(
+        request,
+        "reviews.html",
+        reviews=found[: queries.ROWS_PER_PAGE],
+        has_more=len(found) > queries.ROWS_PER_PAGE,
+        subjects=subjects,
+        subject=subject,
+        label=label,
+        page=page,
+        built=built,
+    )
+
+
+@router.get("/news")
+def news_page(request: Request, page: PageNumber = 1) -> HTMLResponse:
+    """The newest articles."""
+    with queries.reading() as cursor:
+        built = queries.has_marts(cursor)
+        found = queries.articles(cursor, page) if built else []
+    return render(
+        request,
+        "news.html",
+        articles=found[: queries.ROWS_PER_PAGE],
+        has_more=len(found) > queries.ROWS_PER_PAGE,
+        page=page,
+        built=built,
+    )
+
+
+@router.get("/warehouse")
+def warehouse_page(request: Request) -> HTMLResponse:
+    """The documentation that dbt wrote of the warehouse, in a frame."""
+    return render(request, "warehouse.html", written=_docs().is_file())
+
+
+@router.get("/warehouse-docs")
+def warehouse_docs() -> FileResponse:
+    """dbt's own page, alone, as nobody."""
+    return _sandboxed(_docs())
+
+
+@router.get("/reports/{path:path}")
+def report(path: str) -> FileResponse:
+    """A drift report made by Evidently, alone, as nobody."""
+    reports = Settings().path("reports").resolve()
+    try:
+        file = reports.joinpath(path).resolve()
+    except (ValueError, OSError):
+        raise HTTPException(404) from None
+    if not file.is_relative_to(reports) or file.suffix != ".html":
+        raise HTTPException(404)
+    return _sandboxed(file)
+
+
+@router.get("/static/{name}")
+def static(name: str) -> FileResponse:
+    """The style sheet and the icons."""
+    if name not in STATIC:
+        raise HTTPException(404)
+    return FileResponse(STATIC[name], headers={"Cache-Control": "private, max-age=300"})
+
+
+def _docs() -> Path:
+    return Settings().path("dbt", "target", "static_index.html")
+
+
+def _sandboxed(file: Path) -> FileResponse:
+    if not file.is_file():
+        raise HTTPException(404)
+    return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": SANDBOX_POLICY})

@@ -1,0 +1,327 @@
+"""What the pages read, as the role `web`, which may only read."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import RealDictCursor
+
+from maeari import clock, postgres
+
+STATEMENT_TIMEOUT = "10s"
+ROWS_PER_PAGE = 50
+CRAWL_DAYS = 2
+SCORED_DAYS = 28
+
+
+@contextmanager
+def reading() -> Iterator[Cursor]:
+    """A cursor of one read-only transaction, so that all figures of a page belong together."""
+    with postgres.connect("web") as connection:
+        connection.set_session(isolation_level="REPEATABLE READ", readonly=True)
+        with connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute("set statement_timeout = %s", (STATEMENT_TIMEOUT,))
+            yield cursor
+
+
+def _rows(cursor: Cursor, statement: str, **values: Any) -> list[dict]:
+    cursor.execute(statement, values)
+    return cursor.fetchall()
+
+
+def _row(cursor: Cursor, statement: str, **values: Any) -> dict | None:
+    cursor.execute(statement, values)
+    return cursor.fetchone()
+
+
+def has_marts(cursor: Cursor) -> bool:
+    """Whether the warehouse was built at least once."""
+    found = _row(
+        cursor,
+        """
+        select to_regclass('marts.fct_reviews') is not null and to_regclass('marts.fct_articles') is not null as built
+        """,
+    )
+    return found["built"]
+
+
+def last_crawls(cursor: Cursor) -> list[dict]:
+    """The newest crawl of each source."""
+    return _rows(cursor, "select distinct on (source) * from ops.crawls order by source, crawl_id desc")
+
+
+def rejections(cursor: Cursor) -> list[dict]:
+    """Refused records of the newest crawl of each source, counted by reason."""
+    return _rows(
+        cursor,
+        """
+        select source, reason, count(*) as records from raw.rejected
+        where crawl_id in (select max(crawl_id) from ops.crawls group by source)
+        group by source, reason order by source, records desc limit 50
+        """,
+    )
+
+
+def checks(cursor: Cursor) -> list[dict]:
+    """What must hold for today's figures to be trusted: a name, whether it holds (None: too early), a sentence."""
+    return [_crawl_check(cursor), _build_check(cursor), _score_check(cursor), *_watch_checks(cursor)]
+
+
+def _check(name: str, holds: bool | None, sentence: str) -> dict:
+    return {"name": name, "holds": holds, "sentence": sentence}
+
+
+def _crawl_check(cursor: Cursor) -> dict:
+    crawls = _rows(
+        cursor,
+        """
+        select distinct on (source) source, outcome, finished_at,
+            started_at < now() - make_interval(days => %(days)s) as is_old
+        from ops.crawls where outcome <> 'running' order by source, crawl_id desc
+        """,
+        days=CRAWL_DAYS,
+    )
+    if not crawls:
+        return _check("Crawls", None, "Nothing has been crawled yet.")
+    failed = [crawl["source"] for crawl in crawls if crawl["outcome"] != "finished"]
+    old = [crawl["source"] for crawl in crawls if crawl["is_old"] and crawl["outcome"] == "finished"]
+    if failed:
+        return _check("Crawls", False, f"The last crawl did not finish: {', '.join(failed)}.")
+    if old:
+        return _check("Crawls", False, f"No crawl for more than {CRAWL_DAYS} days: {', '.join(old)}.")
+    return _check("Crawls", True, f"The last crawl of all {len(crawls)} sources finished.")
+
+
+def _build_check(cursor: Cursor) -> dict:
+    if not has_marts(cursor):
+        return _check("Warehouse", None, "The warehouse has not been built yet.")
+    missing = _row(
+        cursor,
+        """
+        select count(*) as reviews from raw.reviews r where not exists (
+            select from marts.fct_reviews m
+            where m.review_id = r.source || ':' || r.source_review_id and m.version_no >= r.version_no
+        )
+        """,
+    )["reviews"]
+    if missing:
+        return _check(
+            "Warehouse", False, f"{missing:,} crawled reviews are not in the marts yet: build_warehouse is due."
+        )
+    return _check("Warehouse", True, "The marts hold every review that was crawled.")
+
+
+def _score_check(cursor: Cursor) -> dict:
+    live = _row(cursor, "select version from ops.deployments where model = 'sentiment' and live_to is null")
+    if live is None or not has_marts(cursor):
+        return _check("Predictions", None, "No model is live yet, so nothing is scored.")
+    found = _row(
+        cursor,
+        """
+        with newest as (
+            select review_id, content_hash from marts.fct_reviews
+            where written_at > (select max(written_at) from marts.fct_reviews) - make_interval(days => %(days)s)
+        )
+        select count(*) as reviews, count(*) filter (where not exists (
+            select from predictions.sentiment p
+            where p.review_id = n.review_id and p.content_hash = n.content_hash and p.model_version = %(version)s
+        )) as unscored
+        from newest n
+        """,
+        version=live["version"],
+        days=SCORED_DAYS,
+    )
+    if found["unscored"]:
+        sentence = (
+            f"{found['unscored']:,} of the {found['reviews']:,} newest reviews are not scored by the live version."
+        )
+        return _check("Predictions", False, sentence)
+    return _check("Predictions", True, f"All {found['reviews']:,} reviews of the newest {SCORED_DAYS} days are scored.")
+
+
+def _watch_checks(cursor: Cursor) -> list[dict]:
+    newest = newest_verdicts(cursor)
+    if not newest:
+        return [_check("Monitoring", None, "No window has been judged yet.")]
+    found = []
+    for verdict in newest:
+        length = (verdict["window_end"] - verdict["window_start"]).days + 1
+        age = (clock.today() - verdict["window_end"]).days
+        # The window that has just ended is judged after the next crawl and scoring.
+        fresh = age <= length + CRAWL_DAYS
+        sentence = f"The newest judged window of {verdict['model']} ended on {verdict['window_end']}"
+        found.append(_check("Monitoring", fresh, sentence + ("." if fresh else f", {age} days ago.")))
+        if verdict["verdict"] == "declined":
+            sentence = f"{verdict['model']} has declined: its labels are less often right than when it was released."
+            found.append(_check("Model", False, sentence))
+    return found
+
+
+def newest_verdicts(cursor: Cursor) -> list[dict]:
+    """The newest verdict of each model."""
+    return _rows(
+        cursor,
+        """
+        select distinct on (model) * from monitoring.verdicts
+        order by model, window_end desc, model_version desc
+        """,
+    )
+
+
+def models(cursor: Cursor) -> list[dict]:
+    """Every model: its newest version, and its live deployment where there is one."""
+    return _rows(
+        cursor,
+        """
+        select v.model, max(v.version) as newest_version, count(*) as versions,
+            d.version as live_version, d.live_from, d.effective_from, d.approved_by, d.approved_at, d.is_replay
+        from ops.model_versions v
+        left join ops.deployments d on d.model = v.model and d.live_to is null
+        group by v.model, d.deployment_id
+        order by v.model
+        """,
+    )
+
+
+def versions(cursor: Cursor, model: str) -> list[dict]:
+    """All versions of a model, newest first."""
+    return _rows(
+        cursor,
+        """
+        select v.version, v.trained_at, t.known_until, t.rows
+        from ops.model_versions v join ops.training_sets t using (training_set_id)
+        where v.model = %(model)s order by v.version desc
+        """,
+        model=model,
+    )
+
+
+def version(cursor: Cursor, model: str, number: int) -> dict | None:
+    """One version with its card and its training set."""
+    return _row(
+        cursor,
+        """
+        select v.*, t.known_until, t.rows, t.row_keys_sha256, t.query
+        from ops.model_versions v join ops.training_sets t using (training_set_id)
+        where v.model = %(model)s and v.version = %(version)s
+        """,
+        model=model,
+        version=number,
+    )
+
+
+def deployments(cursor: Cursor, model: str) -> list[dict]:
+    """Every stretch for which a version was live, newest first."""
+    return _rows(
+        cursor,
+        "select * from ops.deployments where model = %(model)s order by deployment_id desc",
+        model=model,
+    )
+
+
+def requests(cursor: Cursor, model: str | None = None) -> list[dict]:
+    """Release requests, of one model or of all, newest first."""
+    return _rows(
+        cursor,
+        """
+        select * from ops.release_requests where %(model)s::text is null or model = %(model)s
+        order by request_id desc
+        """,
+        model=model,
+    )
+
+
+def windows(cursor: Cursor, model: str) -> list[dict]:
+    """Every judged window with its realized accuracy and its reference, oldest first."""
+    return _rows(
+        cursor,
+        """
+        select v.*, m.accuracy, m.low, m.high, m.labelled_rows, m.reference
+        from monitoring.verdicts v
+        left join lateral (
+            select max(value) filter (where metric = 'accuracy') as accuracy,
+                max(low) filter (where metric = 'accuracy') as low,
+                max(high) filter (where metric = 'accuracy') as high,
+                max(rows) filter (where metric = 'accuracy') as labelled_rows,
+                max(value) filter (where metric = 'reference_accuracy') as reference
+            from monitoring.metrics m
+            where (m.model, m.model_version, m.window_start, m.window_end)
+                    = (v.model, v.model_version, v.window_start, v.window_end)
+                and m.segment = 'all'
+        ) m on true
+        where v.model = %(model)s
+        order by v.window_end, v.window_start, v.model_version
+        """,
+        model=model,
+    )
+
+
+def window(cursor: Cursor, model: str, start: date, end: date) -> dict | None:
+    """One window: its verdicts, its figures, its reports; None when it was never judged."""
+    key = {"model": model, "start": start, "end": end}
+    where = "where model = %(model)s and window_start = %(start)s and window_end = %(end)s"
+    verdicts = _rows(cursor, f"select * from monitoring.verdicts {where} order by model_version desc", **key)  # noqa: S608
+    if not verdicts:
+        return None
+    metrics = _rows(
+        cursor,
+        f"select * from monitoring.metrics {where} order by model_version desc, kind desc, segment, metric",  # noqa: S608
+        **key,
+    )
+    reports = _rows(cursor, f"select * from monitoring.reports {where} order by created_at desc, path", **key)  # noqa: S608
+    return {"start": start, "end": end, "verdicts": verdicts, "metrics": metrics, "reports": reports}
+
+
+def subjects(cursor: Cursor) -> list[dict]:
+    """What is reviewed, with the number of reviews."""
+    return _rows(
+        cursor,
+        """
+        select subject_id, max(subject_name) as subject_name, count(*) as reviews
+        from marts.fct_reviews group by subject_id order by reviews desc, subject_id limit 500
+        """,
+    )
+
+
+def reviews(cursor: Cursor, subject: str | None, label: str | None, page: int) -> list[dict]:
+    """One page of reviews, newest first, each with the live version's score where it has one."""
+    return _rows(
+        cursor,
+        """
+        select r.*, p.label, p.positive_probability, p.model_version,
+            p.label in ('positive', 'negative') and r.sentiment_label is not null and p.label <> r.sentiment_label
+                as disagrees
+        from marts.fct_reviews r
+        left join lateral (
+            select label, positive_probability, model_version from predictions.sentiment p
+            where p.review_id = r.review_id and p.content_hash = r.content_hash and p.model_version = (
+                select version from ops.deployments where model = 'sentiment' and live_to is null
+            )
+            limit 1
+        ) p on true
+        where (%(subject)s::text is null or r.subject_id = %(subject)s)
+            and (%(label)s::text is null or p.label = %(label)s)
+        order by r.written_at desc nulls last, r.review_id
+        limit %(rows)s offset %(offset)s
+        """,
+        subject=subject,
+        label=label,
+        rows=ROWS_PER_PAGE + 1,
+        offset=(page - 1) * ROWS_PER_PAGE,
+    )
+
+
+def articles(cursor: Cursor, page: int) -> list[dict]:
+    """One page of news, newest first, each with the beginning of its text."""
+    return _rows(
+        cursor,
+        """
+        select article_id, source, title, section, published_at, url, left(body, 280) as beginning
+        from marts.fct_articles order by published_at desc nulls last, article_id
+        limit %(rows)s offset %(offset)s
+        """,
+        rows=ROWS_PER_PAGE + 1,
+        offset=(page - 1) * ROWS_PER_PAGE,
+    )
