@@ -1,6 +1,9 @@
 import csv
 import gzip
+import os
+from collections import Counter
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +91,15 @@ def test_files_of_another_form_are_refused(tmp_path):
     part.write_bytes(b"not gzip at all")
     with pytest.raises(ReplayRefused, match="cannot be read as gzip CSV"):
         draw_films(ReplayConfig(directory=tmp_path, reviews=1))
+
+
+def test_real_reviews_fill_every_quarter():
+    shared = os.environ.get("MAEARI_SHARED_DATA")
+    if not shared:
+        pytest.skip("MAEARI_SHARED_DATA is not set: the real review files are not at hand")
+    drawn = draw_films(ReplayConfig(directory=Path(shared) / "naver_movie_reviews", reviews=20_000))
+    assert len(drawn) >= 20_000
+    quarters = Counter((review.written_on.year, (review.written_on.month - 1) // 3) for review in drawn)
+    # The first and the last quarter are cut by the five years.
+    assert len(quarters) == 21
+    assert min(sorted(quarters.items())[number][1] for number in range(1, 20)) >= 150
