@@ -90,12 +90,12 @@ def sqlalchemy_url(url: str) -> str:
 
 
 def prepare(settings: Settings) -> None:
-    """Write the log-ins, bring Airflow's tables to its version, and make its pools. Safe to repeat."""
+    """Write the log-ins, bring Airflow's tables to its version, make its pools and dbt's manifest. Safe to repeat."""
     write_passwords(settings)
     migrated_to = settings.path("airflow", "migrated.json")
     url = settings.owner_url("airflow")
     if not migrated_to.exists() or json.loads(migrated_to.read_text()) != _revision(url):
-        _run_airflow(settings, "db", "migrate")
+        _run_python(settings, "-m", "airflow", "db", "migrate")
         migrated_to.write_text(json.dumps(_revision(url)))
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         for pool, slots in POOLS.items():
@@ -104,6 +104,8 @@ def prepare(settings: Settings) -> None:
                 "on conflict (pool) do nothing",
                 (pool, slots),
             )
+    # In a process of its own, because dbt is large and this one may live for weeks.
+    _run_python(settings, "-c", "from maeari.warehouse import write_manifest; write_manifest()")
 
 
 def write_passwords(settings: Settings) -> None:
@@ -129,9 +131,9 @@ def _revision(url: str) -> list[str | None]:
         return [version("apache-airflow-core"), cursor.fetchone()[0]]
 
 
-def _run_airflow(settings: Settings, *arguments: str) -> None:
+def _run_python(settings: Settings, *arguments: str) -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "airflow", *arguments],
+        [sys.executable, *arguments],
         env=os.environ | airflow_environment(settings),
         cwd=settings.path(),
         stdin=subprocess.DEVNULL,
@@ -140,4 +142,4 @@ def _run_airflow(settings: Settings, *arguments: str) -> None:
         text=True,
     )
     if result.returncode != 0:
-        raise StackError(f"`airflow {' '.join(arguments)}` failed. It said:\n{result.stdout[-2000:]}")
+        raise StackError(f"`python {' '.join(arguments)}` failed. It said:\n{result.stdout[-2000:]}")

@@ -25,20 +25,20 @@ class BuildFailed(MaeariError):
 def build(as_of: date) -> dict:
     """Rebuild staging, intermediate and marts from everything landed and test them; `as_of` is handed on as given."""
     with _lock():
-        results = _dbt("build", "--exclude", "tag:publish", "--exclude-resource-type", "unit_test")
+        results = run_dbt("build", "--exclude", "tag:publish", "--exclude-resource-type", "unit_test")
     return {"as_of": as_of.isoformat(), **_counts(results)}
 
 
 def publish(as_of: date) -> dict:
     """Rebuild the marts that show predictions, which `build` leaves alone."""
     with _lock():
-        results = _dbt("build", "--select", "tag:publish", "--exclude-resource-type", "unit_test")
+        results = run_dbt("build", "--select", "tag:publish", "--exclude-resource-type", "unit_test")
     return {"as_of": as_of.isoformat(), **_counts(results)}
 
 
 def check_freshness() -> dict:
     """Raise when no crawl of reviews or of articles has finished within the days that the dbt sources allow."""
-    results = _dbt("source", "freshness")
+    results = run_dbt("source", "freshness")
     return {"sources": len(results)}
 
 
@@ -49,7 +49,7 @@ def manifest_path() -> Path:
 
 def write_manifest() -> Path:
     """Parse the project into `manifest_path()`, leaving the file alone when only times and run ids differ."""
-    _dbt("parse")
+    run_dbt("parse")
     file = manifest_path()
     fresh = (_target_path() / "manifest.json").read_text()
     if not file.exists() or _meaning(file.read_text()) != _meaning(fresh):
@@ -60,7 +60,7 @@ def write_manifest() -> Path:
 def write_docs() -> Path:
     """Write dbt's documentation as one HTML file that needs no network and return its path."""
     with _lock():
-        _dbt("docs", "generate", "--static")
+        run_dbt("docs", "generate", "--static")
     return _target_path() / "static_index.html"
 
 
@@ -99,7 +99,7 @@ def _lock() -> Iterator[None]:
         yield
 
 
-def _dbt(*arguments: str) -> list:
+def run_dbt(*arguments: str) -> list:
     """Run a dbt command in this process and return its results; a failure names what failed."""
     from dbt.cli.main import dbtRunner
 
