@@ -24,6 +24,7 @@ PAGES_SHOWN = 2_000
 
 router = APIRouter()
 PageNumber = Annotated[int, Query(ge=1, le=PAGES_SHOWN)]
+ModelName = Annotated[str, PathParameter(pattern=r"^[a-z][a-z0-9_]*$")]
 # Postgres has no integer larger than this for a version.
 VersionNumber = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
 
@@ -54,7 +55,7 @@ def index(request: Request) -> HTMLResponse:
 
 
 @router.get("/models/{model}")
-def model_page(request: Request, model: str) -> HTMLResponse:
+def model_page(request: Request, model: ModelName) -> HTMLResponse:
     """How often the model was right, week by week, and what was released when."""
     with queries.reading() as cursor:
         versions = queries.versions(cursor, model)
@@ -79,7 +80,7 @@ def model_page(request: Request, model: str) -> HTMLResponse:
 
 
 @router.get("/models/{model}/versions/{number}")
-def version_page(request: Request, model: str, number: VersionNumber) -> HTMLResponse:
+def version_page(request: Request, model: ModelName, number: VersionNumber) -> HTMLResponse:
     """The card of one version, and the evidence that was frozen when its release was asked for."""
     with queries.reading() as cursor:
         version = queries.version(cursor, model, number)
@@ -98,7 +99,7 @@ def version_page(request: Request, model: str, number: VersionNumber) -> HTMLRes
 
 
 @router.get("/models/{model}/windows/{start}/{end}")
-def window_page(request: Request, model: str, start: date, end: date) -> HTMLResponse:
+def window_page(request: Request, model: ModelName, start: date, end: date) -> HTMLResponse:
     """One window: its verdict in words, its figures, and its drift report in a frame."""
     with queries.reading() as cursor:
         window = queries.window(cursor, model, start, end)
@@ -158,6 +159,8 @@ def warehouse_page(request: Request) -> HTMLResponse:
 @router.get("/warehouse-docs")
 def warehouse_docs() -> FileResponse:
     """dbt's own page, alone, as nobody."""
+    if not _docs().is_file():
+        raise HTTPException(404)
     return _sandboxed(_docs())
 
 
@@ -167,9 +170,11 @@ def report(path: str) -> FileResponse:
     reports = Settings().path("reports").resolve()
     try:
         file = reports.joinpath(path).resolve()
+        is_report = file.is_relative_to(reports) and file.suffix == ".html" and file.is_file()
     except (ValueError, OSError):
-        raise HTTPException(404) from None
-    if not file.is_relative_to(reports) or file.suffix != ".html":
+        # A NUL, or a name longer than any file's.
+        is_report = False
+    if not is_report:
         raise HTTPException(404)
     return _sandboxed(file)
 
@@ -187,6 +192,4 @@ def _docs() -> Path:
 
 
 def _sandboxed(file: Path) -> FileResponse:
-    if not file.is_file():
-        raise HTTPException(404)
     return FileResponse(file, media_type="text/html", headers={"Content-Security-Policy": SANDBOX_POLICY})

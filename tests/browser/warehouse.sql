@@ -7,7 +7,7 @@ values
     ('demo_news', now() - interval '3 hours', now() - interval '2 hours', 40, 39, 12, 27, 1, 'finished', %(planted)s);
 
 insert into raw.rejected (source, kind, reason, payload, payload_sha256, crawl_id)
-select 'demo_cafe', 'review', 'rating 6 of 5', '{}', n::text, 1 from generate_series(1, 5) n
+select 'demo_cafe', 'review', 'rating 6 of 5', '{}'::jsonb, n::text, 1 from generate_series(1, 5) n
 union all
 select 'demo_cafe', 'review', %(planted)s, '{}', 'x', 1;
 
@@ -58,7 +58,7 @@ insert into ops.model_versions
 select
     'sentiment', v, now() - (3 - v) * interval '1 hour',
     case v when 1 then 'sentiment-2025-11-30' else 'sentiment-2026-03-22' end,
-    '{}',
+    '{}'::jsonb,
     jsonb_build_object(
         'model', 'sentiment',
         'summary', 'Probability that a Korean review is positive, from its title and body alone.',

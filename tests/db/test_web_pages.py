@@ -67,9 +67,7 @@ def crawl(client: TestClient) -> dict[str, str]:
 def addresses() -> list[str]:
     paths = [route.path for route in create_app(authorize).routes]
     assert len(paths) > 8
-    filled_in = [
-        re.sub(r"{(\w+)(:path)?}", lambda part: PLACEHOLDERS.get(part[1], "x"), path) for path in paths
-    ]
+    filled_in = [re.sub(r"{(\w+)(:path)?}", lambda part: PLACEHOLDERS.get(part[1], "x"), path) for path in paths]
     return [*filled_in, "/openapi.json", "/docs", "/redoc", "/static/", "/static/../app.py", "/reports/", "/nowhere/"]
 
 
@@ -142,7 +140,8 @@ def test_nothing_is_served_that_is_not_a_page(viewer, filled, maeari_home, addre
 @pytest.mark.parametrize(
     "address",
     ["/reviews?page=0", "/reviews?page=x", "/reviews?page=99999999999999999999", "/reviews?label=<script>",
-     "/models/sentiment/versions/x", "/models/sentiment/versions/99999999999999", "/models/sentiment/windows/x/y"],
+     "/models/sentiment/versions/x", "/models/sentiment/versions/99999999999999", "/models/sentiment/windows/x/y",
+     "/models/%00", "/models/%3Cscript%3E"],
 )  # fmt: skip
 def test_an_address_that_makes_no_sense_is_refused_with_a_page(viewer, filled, address):
     response = viewer.get(f"/maeari{address}")
