@@ -4,7 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import closing
+import tempfile
+from contextlib import ExitStack, closing
 from importlib.metadata import version
 from pathlib import Path
 
@@ -78,6 +79,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "MAEARI_HOME": str(settings.path()),
         "PYTHONPATH": str(Path(__file__).parent / "airflow_config"),
         "PYTHONUNBUFFERED": "1",
+        # The home has folders named like packages (airflow, dbt, demo, mlflow); they must not be importable.
+        "PYTHONSAFEPATH": "1",
         "DO_NOT_TRACK": "1",
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -94,9 +97,12 @@ def prepare(settings: Settings) -> None:
     write_passwords(settings)
     migrated_to = settings.path("airflow", "migrated.json")
     url = settings.owner_url("airflow")
+    # In processes of their own: Airflow and dbt are large, and this process may live for weeks.
+    commands = [["-c", "from maeari.warehouse import write_manifest; write_manifest()"]]
     if not migrated_to.exists() or json.loads(migrated_to.read_text()) != _revision(url):
-        _run_python(settings, "-m", "airflow", "db", "migrate")
-        migrated_to.write_text(json.dumps(_revision(url)))
+        commands.append(["-m", "airflow", "db", "migrate"])
+    _run_side_by_side(settings, commands)
+    migrated_to.write_text(json.dumps(_revision(url)))
     with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
         for pool, slots in POOLS.items():
             cursor.execute(
@@ -104,8 +110,6 @@ def prepare(settings: Settings) -> None:
                 "on conflict (pool) do nothing",
                 (pool, slots),
             )
-    # In a process of its own, because dbt is large and this one may live for weeks.
-    _run_python(settings, "-c", "from maeari.warehouse import write_manifest; write_manifest()")
 
 
 def write_passwords(settings: Settings) -> None:
@@ -131,15 +135,24 @@ def _revision(url: str) -> list[str | None]:
         return [version("apache-airflow-core"), cursor.fetchone()[0]]
 
 
-def _run_python(settings: Settings, *arguments: str) -> None:
-    result = subprocess.run(
-        [sys.executable, *arguments],
-        env=os.environ | airflow_environment(settings),
-        cwd=settings.path(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if result.returncode != 0:
-        raise StackError(f"`python {' '.join(arguments)}` failed. It said:\n{result.stdout[-2000:]}")
+def _run_side_by_side(settings: Settings, commands: list[list[str]]) -> None:
+    """Run Python commands at the same time; the first that fails raises, and none is left running."""
+    with ExitStack() as stack:
+        running = []
+        for arguments in commands:
+            out = stack.enter_context(tempfile.TemporaryFile("w+"))
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                env=os.environ | airflow_environment(settings),
+                cwd=settings.path(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+            )
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            running.append((arguments, process, out))
+        for arguments, process, out in running:
+            if process.wait() != 0:
+                out.seek(0)
+                raise StackError(f"`python {' '.join(arguments)}` failed. It said:\n{out.read()[-2000:]}")

@@ -51,7 +51,7 @@ def service(name: str, settings: Settings, *, host: str = LOOPBACK, ports: Ports
             state = settings.path("demo", "world.json")
             return Service(
                 [sys.executable, "-m", "demo.site", "--state", str(state), "--port", str(ports.demo_site)],
-                {"MAEARI_HOME": str(settings.path())},
+                {"MAEARI_HOME": str(settings.path()), "PYTHONSAFEPATH": "1"},
             )
         case _:
             raise StackError(f"There is no service “{name}”; it must be one of {', '.join(NAMES)}.")
