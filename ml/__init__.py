@@ -1,0 +1,1 @@
+"""Models: training, registry, release and scoring; one folder a model."""

@@ -1,0 +1,27 @@
+"""Errors of training, release and scoring."""
+
+from maeari.errors import MaeariError
+
+
+class ModelError(MaeariError):
+    """Base of everything the model rooms raise on purpose."""
+
+
+class ConfigError(ModelError):
+    """A model's configuration contradicts itself."""
+
+
+class TooFewRows(ModelError):
+    """There is not enough labelled data to train or to compare."""
+
+
+class UnknownVersion(ModelError):
+    """A model version is not registered, or its artifact is gone."""
+
+
+class ArtifactChanged(ModelError):
+    """A saved model is not the one that was registered."""
+
+
+class NotPromoted(ModelError):
+    """A release that may not happen: no valid approval, or the world moved on since the question was put."""

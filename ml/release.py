@@ -1,0 +1,247 @@
+"""From challenger to live: compare, ask a person, promote what the person approved."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg2
+
+from maeari import clock, postgres
+from maeari.airflow_client import AirflowClient
+from maeari.errors import AirflowRefused, MaeariError
+from ml import registry
+from ml.errors import ArtifactChanged, NotPromoted
+from ml.judgement import judge
+from ml.question import approval_body
+from ml.sentiment.compare import unseen_rows
+
+__all__ = ["approval_body", "compare", "promote", "waiting"]
+
+DAG_ID = "release_model"
+APPROVE, REFUSE = "Approve", "Reject"
+ANSWER_WITHIN = timedelta(days=14)
+
+_UNSEEN_ROWS = {"sentiment": unseen_rows}
+
+
+def compare(model: str, version: int, as_of: date, is_replay: bool = False, dag_run_id: str | None = None) -> dict:
+    """Compare a challenger with the live version and the baseline, and write down whether a person may be asked.
+
+    Returns the evidence, with `request_id` and `may_ask`. A question that still waits for an older challenger is
+    superseded, and its Airflow run ended, when this one may be asked.
+    """
+    challenger = registry.registered(model, version)
+    live_version = registry.live_version(model)
+    if live_version == version:
+        raise NotPromoted(f"{model} version {version} is live already; train a new version to release another.")
+    unseen = _UNSEEN_ROWS[model](version, live_version, as_of)
+    evidence = {
+        "model": model,
+        "version": version,
+        "live_version": live_version,
+        "as_of": as_of.isoformat(),
+        "is_replay": is_replay,
+        "training_set_id": challenger.training_set_id,
+        "artifact_sha256": challenger.artifact_sha256,
+        "window_from": unseen.since.isoformat(),
+        "window_until": clock.end_of_day(as_of).isoformat(),
+        **judge(unseen),
+    }
+    effective_from = clock.start_of_day(as_of + timedelta(days=1))
+    request_id, superseded = _write_request(evidence, effective_from, dag_run_id)
+    return evidence | {"request_id": request_id, "superseded": _end_runs(superseded, dag_run_id)}
+
+
+def _write_request(
+    evidence: dict, effective_from: datetime, dag_run_id: str | None
+) -> tuple[int, list[tuple[int, int, str | None]]]:
+    superseded = []
+    with postgres.connect("ml") as connection, connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"release {evidence['model']}",))
+        if evidence["may_ask"]:
+            cursor.execute(
+                "update ops.release_requests set outcome = 'superseded', decided_at = now(), reason = %s"
+                " where model = %s and outcome = 'waiting' returning request_id, version, dag_run_id",
+                (f"Version {evidence['version']} is newer.", evidence["model"]),
+            )
+            superseded = cursor.fetchall()
+        cursor.execute(
+            "insert into ops.release_requests (model, version, live_version, as_of, effective_from, is_replay,"
+            " evidence, may_ask, dag_run_id, expires_at, outcome)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) returning request_id",
+            (
+                evidence["model"],
+                evidence["version"],
+                evidence["live_version"],
+                evidence["as_of"],
+                effective_from,
+                evidence["is_replay"],
+                json.dumps(evidence, ensure_ascii=False),
+                evidence["may_ask"],
+                dag_run_id,
+                datetime.now(UTC) + ANSWER_WITHIN,
+                "waiting" if evidence["may_ask"] else "not_better",
+            ),
+        )
+        (request_id,) = cursor.fetchone()
+    return request_id, superseded
+
+
+def _end_runs(superseded: list[tuple[int, int, str | None]], own_run_id: str | None) -> list[dict]:
+    """End the runs that ask superseded questions; a run that cannot be ended is reported, for it can promote nothing."""
+    ended = []
+    for request_id, version, run_id in superseded:
+        found = {"request_id": request_id, "version": version, "dag_run_id": run_id, "run_ended": False}
+        if run_id is not None and run_id != own_run_id:
+            try:
+                AirflowClient("robot").set_run_state(DAG_ID, run_id, "failed")
+                found["run_ended"] = True
+            except MaeariError as error:
+                found["problem"] = str(error)
+        ended.append(found)
+    return ended
+
+
+def promote(request_id: int, task_id: str) -> dict:
+    """Do what the person answered, after reading Airflow's own record of the question in task `task_id`.
+
+    Returns the request's outcome: `approved` (with what is live now), `refused` or `expired`; nothing but an
+    approval by a named person, of the newest question, with the live version and the artifact unchanged since it
+    was put, makes a version live. Raises `NotPromoted` when the record allows no outcome.
+    """
+    request = _request(request_id)
+    if request["outcome"] != "waiting":
+        return _outcome(request)
+    record = _approval_record(request, task_id)
+    if record is None:
+        return _expire(request)
+    person, answered_at, choice, reason = record
+    if choice == REFUSE:
+        return _close(request, "refused", decided_by=person, decided_at=answered_at, reason=reason)
+    if choice != APPROVE:
+        raise NotPromoted(f"Request {request_id} was answered “{choice}”; only {APPROVE} and {REFUSE} are known.")
+    return _make_live(request, person, answered_at, reason)
+
+
+def _make_live(request: dict, person: str, answered_at: datetime, reason: str | None) -> dict:
+    model, version, evidence = request["model"], request["version"], request["evidence"]
+    effective_from = request["effective_from"]
+    if not request["is_replay"]:
+        effective_from = max(effective_from, clock.start_of_day(clock.today() + timedelta(days=1)))
+    try:
+        # Refuses a file that was changed after the evidence was frozen.
+        registry.load(model, version)
+        with postgres.connect("release") as connection, connection.cursor() as cursor:
+            cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"release {model}",))
+            cursor.execute(
+                "update ops.release_requests set outcome = 'approved', decided_by = %s, decided_at = %s, reason = %s"
+                " where request_id = %s and outcome = 'waiting'",
+                (person, answered_at, reason, request["request_id"]),
+            )
+            if cursor.rowcount != 1:
+                raise NotPromoted(f"Request {request['request_id']} stopped waiting meanwhile; see `maeari models`.")
+            cursor.execute(
+                "select ops.promote(%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                (
+                    model,
+                    version,
+                    evidence["live_version"],
+                    evidence["artifact_sha256"],
+                    person,
+                    answered_at,
+                    effective_from,
+                    json.dumps(evidence | {"request_id": request["request_id"]}, ensure_ascii=False),
+                    request["is_replay"],
+                ),
+            )
+    except (psycopg2.errors.RaiseException, ArtifactChanged) as error:
+        seen = error.diag.message_primary if isinstance(error, psycopg2.Error) else str(error)
+        # The answer was given to evidence that no longer holds, and Airflow takes no second one.
+        _close(request, "superseded", decided_by=person, decided_at=answered_at, reason=seen)
+        raise NotPromoted(
+            f"{seen}. Trigger {DAG_ID} for version {version} again, so that it is compared with what is live now."
+        ) from error
+    registry.set_live_alias(model, version)
+    return _outcome(_request(request["request_id"]))
+
+
+def _approval_record(request: dict, task_id: str) -> tuple[str, datetime, str, str | None] | None:
+    """Who answered, when, what and why, from Airflow; None while nobody has."""
+    if request["dag_run_id"] is None:
+        raise NotPromoted(
+            f"Request {request['request_id']} was never put to a person. Trigger the DAG {DAG_ID}, which asks."
+        )
+    try:
+        record = AirflowClient("robot").approval(DAG_ID, request["dag_run_id"], task_id)
+    except AirflowRefused as error:
+        raise NotPromoted(
+            f"Airflow did not give its record of request {request['request_id']}: {error}. "
+            f"Clear the last task of run {request['dag_run_id']} to try again."
+        ) from error
+    if not record["response_received"]:
+        return None
+    person = (record.get("responded_by_user") or {}).get("id")
+    assigned = {user["id"] for user in record.get("assigned_users") or ()}
+    if not person or person not in assigned:
+        raise NotPromoted(
+            f"Request {request['request_id']} was answered by {person or 'nobody with a name'}; "
+            f"only {', '.join(sorted(assigned)) or 'nobody'} may answer it."
+        )
+    reason = ((record.get("params_input") or {}).get("reason") or "").strip() or None
+    return person, datetime.fromisoformat(record["responded_at"]), record["chosen_options"][0], reason
+
+
+def _expire(request: dict) -> dict:
+    if datetime.now(UTC) < request["expires_at"]:
+        raise NotPromoted(
+            f"Nobody has answered request {request['request_id']}; it waits until {request['expires_at']:%Y-%m-%d}. "
+            "Answer it in Airflow under Required Actions, or by `maeari approve`."
+        )
+    return _close(request, "expired", decided_by=None, decided_at=datetime.now(UTC), reason="Nobody answered in time.")
+
+
+def _close(request: dict, outcome: str, *, decided_by: str | None, decided_at: datetime, reason: str | None) -> dict:
+    with postgres.connect("release") as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "update ops.release_requests set outcome = %s, decided_by = %s, decided_at = %s, reason = %s"
+            " where request_id = %s and outcome = 'waiting'",
+            (outcome, decided_by, decided_at, reason, request["request_id"]),
+        )
+    return _outcome(_request(request["request_id"]))
+
+
+def _request(request_id: int) -> dict:
+    columns = (
+        "request_id", "model", "version", "live_version", "as_of", "effective_from", "is_replay", "evidence",
+        "dag_run_id", "expires_at", "outcome", "decided_by", "reason",
+    )  # fmt: skip
+    with postgres.connect("release") as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select request_id, model, version, live_version, as_of, effective_from, is_replay, evidence, dag_run_id,"
+            " expires_at, outcome, decided_by, reason from ops.release_requests where request_id = %s",
+            (request_id,),
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise NotPromoted(f"ops.release_requests has no request {request_id}. `maeari models` shows what waits.")
+    return dict(zip(columns, row, strict=True))
+
+
+def _outcome(request: dict) -> dict:
+    return {
+        "request_id": request["request_id"],
+        "model": request["model"],
+        "version": request["version"],
+        "as_of": request["as_of"].isoformat(),
+        "is_replay": request["is_replay"],
+        "outcome": request["outcome"],
+        "decided_by": request["decided_by"],
+        "reason": request["reason"],
+    }
+
+
+def waiting(model: str) -> dict | None:
+    """The question that waits for a person, with its evidence; None when none does."""
+    with postgres.connect("ml") as connection, connection.cursor() as cursor:
+        cursor.execute("select request_id from ops.release_requests where model = %s and outcome = 'waiting'", (model,))
+        row = cursor.fetchone()
+    return None if row is None else _request(row[0])
