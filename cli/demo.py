@@ -144,7 +144,9 @@ def _run_the_way() -> None:
     from cli import stack
     from maeari.airflow_client import AirflowClient
 
-    stack.up()
+    # With an address given, Airflow runs elsewhere, such as in containers.
+    if Settings().airflow_url is None:
+        stack.up()
     today = clock.today()
     started_at = datetime.now(UTC)
     with Progress(
@@ -332,7 +334,7 @@ def _print_summary(today: date) -> None:
     settings = Settings()
     ports = settings.ports()
     passwords = load_secrets(settings.home).airflow_users
-    airflow = f"http://127.0.0.1:{ports.airflow}"
+    airflow = settings.airflow_url or f"http://127.0.0.1:{ports.airflow}"
     reviews, verdict, waiting = _row("select count(*) from marts.fct_reviews")[0], _newest_verdict(), _waiting_request()
     log_ins = "\n".join(
         f"            {user:<9} {passwords[user].get_secret_value()}" for user in ("admin", "approver", "viewer")

@@ -50,7 +50,8 @@ def service(name: str, settings: Settings, *, host: str = LOOPBACK, ports: Ports
         case "demo-site":
             state = settings.path("demo", "world.json")
             return Service(
-                [sys.executable, "-m", "demo.site", "--state", str(state), "--port", str(ports.demo_site)],
+                [sys.executable, "-m", "demo.site", "--state", str(state), "--host", host]
+                + ["--port", str(ports.demo_site)],
                 {"MAEARI_HOME": str(settings.path()), "PYTHONSAFEPATH": "1"},
             )
         case _:

@@ -242,19 +242,20 @@ def create_app(state_file: Path) -> Starlette:
     return Starlette(routes=routes, exception_handlers={404: not_found})
 
 
-def serve(state_file: Path, port: int) -> None:
-    """Serve the site on 127.0.0.1 until the process is asked to stop."""
-    uvicorn.run(create_app(state_file), host="127.0.0.1", port=port, log_level="warning", access_log=False)
+def serve(state_file: Path, port: int, host: str = "127.0.0.1") -> None:
+    """Serve the site until the process is asked to stop."""
+    uvicorn.run(create_app(state_file), host=host, port=port, log_level="warning", access_log=False)
 
 
 def main() -> None:
-    """`python -m demo.site --state FILE --port P`."""
+    """`python -m demo.site --state FILE --port P [--host ADDRESS]`."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
     arguments = parser.parse_args()
     try:
-        serve(arguments.state, arguments.port)
+        serve(arguments.state, arguments.port, arguments.host)
     except DemoError as error:
         sys.exit(str(error))
 

@@ -47,12 +47,14 @@ class Ports(BaseModel):
 class Settings(BaseSettings):
     """Everything a person can set; each field is the environment variable `MAEARI_<FIELD>`."""
 
-    model_config = SettingsConfigDict(env_prefix="MAEARI_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="MAEARI_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = CHECKOUT / ".maeari"
     database_url: SecretStr | None = None
     airflow_database_url: SecretStr | None = None
     mlflow_database_url: SecretStr | None = None
+    postgres_host: str | None = None
+    """`host:port` of a Postgres made with the generated password, as in the containers."""
     timezone: str = "Asia/Seoul"
     contact: str = ""
     airflow_url: str | None = None
@@ -68,7 +70,7 @@ class Settings(BaseSettings):
         return Ports.model_validate_json(file.read_text()) if file.exists() else Ports()
 
     def owner_url(self, database: Literal["warehouse", "airflow", "mlflow"] = "warehouse") -> str:
-        """The owner's address of one of the three databases: from the environment, else the embedded server."""
+        """The owner's address of one of the three databases: from the environment, else the stack's own server."""
         given = {
             "warehouse": self.database_url,
             "airflow": self.airflow_database_url,
@@ -77,14 +79,15 @@ class Settings(BaseSettings):
         if given is not None:
             return given.get_secret_value()
         port = self.ports().postgres
-        if port is None:
+        host = self.postgres_host or (port and f"127.0.0.1:{port}")
+        if host is None:
             raise SettingsError(
                 f"No Postgres is running for {self.home} and MAEARI_DATABASE_URL is not set. "
                 "Start the stack with `make up`, or set the address of your own server."
             )
         name = "maeari" if database == "warehouse" else database
         password = quote(load_secrets(self.home).postgres.get_secret_value(), safe="")
-        return f"postgresql://postgres:{password}@127.0.0.1:{port}/{name}"
+        return f"postgresql://postgres:{password}@{host}/{name}"
 
     def role_url(self, role: Role) -> str:
         """The warehouse address for one of the `maeari_…` roles."""

@@ -130,8 +130,9 @@ def is_active(source: Source) -> bool:
     if source.demo is None:
         return True
     state = Settings().path("demo", "world.json")
-    shown = "replay" if state.exists() and "replay" in json.loads(state.read_text()) else "world"
-    return _demo_site() is not None and shown == source.demo
+    if not state.exists() or _demo_site() is None:
+        return False
+    return source.demo == ("replay" if "replay" in json.loads(state.read_text()) else "world")
 
 
 def _files() -> dict[str, Path]:
