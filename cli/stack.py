@@ -132,17 +132,25 @@ def print_status() -> None:
 def run(
     name: Annotated[str, typer.Argument(help="api-server, scheduler, dag-processor, triggerer, mlflow or demo-site.")],
     host: Annotated[str, typer.Option(help="Address to listen on; a container needs 0.0.0.0.")] = "127.0.0.1",
+    port: Annotated[int | None, typer.Option(help="Port to listen on instead of the usual one.")] = None,
 ) -> None:
-    """Run one service in this process on its usual port, for a container or a unit of one's own.
+    """Run one service in this process, for a container or a unit of one's own.
 
     Example: `maeari run api-server --host 0.0.0.0`
     """
     from cli import services
     from cli.airflow_setup import write_passwords
+    from maeari.settings import Ports
 
     settings = Settings()
     write_passwords(settings)
-    services.replace_process(services.service(name, settings, host=host), settings)
+    if name == "demo-site" and not settings.path("demo", "world.json").exists():
+        from demo.state import SiteState, write_state
+        from demo.world import WorldConfig
+
+        write_state(settings.path("demo", "world.json"), SiteState(world=WorldConfig()))
+    ports = port and Ports(airflow=port, mlflow=port, demo_site=port)
+    services.replace_process(services.service(name, settings, host=host, ports=ports), settings)
 
 
 @app.command()
