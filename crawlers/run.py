@@ -7,8 +7,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import Literal
+
+from psycopg2 import sql
 
 from crawlers.errors import CrawlFailed, SourceError
 from crawlers.sources import LOOPBACK_HOSTS, NewsFeed, ReviewPages, is_active, load_source
@@ -64,6 +67,21 @@ def crawl(
             "Run it again: it reads everything and lands nothing twice."
         )
     return summary
+
+
+def landed_since(kind: Literal["reviews", "articles"], moment: datetime | None = None) -> int:
+    """How many records of a kind landed in crawls that ended after a moment (None: ever), or have not ended."""
+    table = sql.Identifier("raw", kind)
+    with connect("crawler") as connection, connection.cursor() as cursor:
+        cursor.execute(
+            sql.SQL(
+                "select coalesce(sum(landed), 0)::integer from ops.crawls "
+                "where (%(moment)s is null or finished_at is null or finished_at > %(moment)s) "
+                "and exists (select from {table} as landed where landed.source = crawls.source)"
+            ).format(table=table),
+            {"moment": moment},
+        )
+        return cursor.fetchone()[0]
 
 
 def check_allowed(source: ReviewPages | NewsFeed) -> None:
