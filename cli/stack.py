@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from maeari.errors import MaeariError, StackError
+from maeari.errors import StackError
 from maeari.settings import Settings
 
 app = typer.Typer()
@@ -231,17 +231,22 @@ def sql_command(
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    repair: Annotated[bool, typer.Option(help="Also make MLflow follow ops where they differ.")] = False,
+) -> None:
     """Say in plain words what is missing or wrong, and what to do.
 
     Example: `maeari doctor`
     """
-    from cli.doctor import examine
+    from cli.doctor import examine, repair_models
 
+    if repair:
+        repair_models()
     problems = examine()
     for problem in problems:
-        console.print(f"[red]✗[/] {problem.seen}\n  → {problem.next_step}", highlight=False)
-    if problems:
+        console.print("[red]✗[/]" if problem.is_wrong else "[yellow]![/]", end=" ")
+        console.print(f"{problem.seen}\n  → {problem.next_step}", markup=False, highlight=False, soft_wrap=True)
+    if any(problem.is_wrong for problem in problems):
         raise typer.Exit(1)
     console.print("[green]✓[/] Nothing is wrong.")
 

@@ -34,6 +34,7 @@ from maeari.settings import Ports, Settings
 
 PR_SET_PDEATHSIG = 1
 START_SECONDS = 300
+GRACE_SECONDS = 4
 END_SECONDS = 12
 MOST_SECONDS_BETWEEN_RESTARTS = 60
 AIRFLOW_PARTS = {
@@ -121,13 +122,17 @@ def sweep(home: Path) -> None:
     stack = read_stack(home)
     if stack is not None:
         leaders = [part.pid for part in stack.parts if part.pid]
-        # At first the leaders only: they know best how to end their own children.
-        for ask, asked in ((signal.SIGTERM, leaders), (signal.SIGTERM, None), (signal.SIGKILL, None)):
+        for ask, only, seconds in (
+            # At first the leaders only: they know best how to end their own children.
+            (signal.SIGTERM, leaders, GRACE_SECONDS),
+            (signal.SIGTERM, None, END_SECONDS),
+            (signal.SIGKILL, None, END_SECONDS),
+        ):
             for process in _processes(stack):
-                if asked is None or process.pid in asked:
+                if only is None or process.pid in only:
                     with suppress(psutil.NoSuchProcess):
                         process.send_signal(ask)
-            deadline = time.monotonic() + END_SECONDS
+            deadline = time.monotonic() + seconds
             while _processes(stack) and time.monotonic() < deadline:
                 time.sleep(0.1)
     embedded_postgres.stop(home)

@@ -61,7 +61,7 @@ class AirflowClient:
                 return found
 
     def waiting_approvals(self) -> list[dict]:
-        """Every question that waits for a person: as `approval`, with `dag_id`, `dag_run_id`, `task_id`, `map_index`."""
+        """Every question that waits for a person: `approval` and its `dag_id`, `dag_run_id`, `task_id`, `map_index`."""
         params = {"response_received": False, "state": ["awaiting_input", "deferred"], "limit": 100}
         answer = self._call("GET", f"dags/{ANY}/dagRuns/{ANY}/hitlDetails", params=params)
         keys = ("dag_id", "dag_run_id", "task_id", "map_index")
