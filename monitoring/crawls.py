@@ -10,13 +10,14 @@ _FAILED = """
     select source, count(*) filter (where outcome in ('failed', 'abandoned')), count(*)
     from ops.crawls
     where started_at >= %s and started_at < %s and outcome <> 'running'
+        and source in (select source from marts.dim_subjects)
     group by source
     order by source
 """
 
 
 def measure(connection: Connection, start: datetime, end: datetime) -> list[Metric]:
-    """The share of failed crawls of each source that was crawled in the period; `rows` is the number of crawls."""
+    """The share of failed crawls of each review source crawled in the period; `rows` is the number of crawls."""
     with connection.cursor() as cursor:
         cursor.execute(_FAILED, (start, end))
         return [

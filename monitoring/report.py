@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 # Read when the package is imported: nothing is ever sent.
@@ -24,12 +25,13 @@ def write(file: Path, rows: pd.DataFrame, reference: drift.Reference, psi_limit:
 
     Its figures differ from ours, whose bins the reference alone fixes; the page names its method beside each.
     """
-    report = Report(
-        [DataDriftPreset(num_method="psi", cat_method="psi", num_threshold=psi_limit, cat_threshold=psi_limit)]
-    )
+    columns = DataDriftPreset(num_method="psi", cat_method="psi", num_threshold=psi_limit, cat_threshold=psi_limit)
     current = _dataset(drift.describe(rows), reference.bigrams)
     # Every other row: the bigram vocabulary comes from the rest, in which no pair could be unknown.
-    html = report.run(current, _dataset(reference.rows.iloc[1::2], reference.bigrams)).get_html_str(as_iframe=False)
+    past = _dataset(reference.rows.iloc[1::2], reference.bigrams)
+    # A column without any variation has no correlation, which Evidently asks for all the same.
+    with np.errstate(invalid="ignore"):
+        html = Report([columns]).run(current, past).get_html_str(as_iframe=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".part")
     unfinished.write_text(html, encoding="utf-8")

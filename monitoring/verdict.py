@@ -94,11 +94,8 @@ def compare(look: Sequence[Measured]) -> Evidence:
     mean = sum(part.value * part.rows for part in means) / rows
     variance = sum((standard_error(part) * part.rows / rows) ** 2 for part in means) + standard_error(reference) ** 2
     lost = reference.value - mean
-    if variance > 0:
-        p_value = float(stats.norm.sf(lost / math.sqrt(variance)))
-    else:
-        p_value = 0.0 if lost > 0 else 1.0
-    return Evidence(reference_accuracy.value - accuracy, p_value, accuracy, rows)
+    distance = lost / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, lost or -1)
+    return Evidence(reference_accuracy.value - accuracy, float(stats.norm.sf(distance)), accuracy, rows)
 
 
 def _refusal(one: Measured, policy: Policy) -> tuple[Name, str] | None:

@@ -56,9 +56,8 @@ def monitor(policy: str, as_of: date, progress: Callable[[int, int], None] = lam
             if decided != known.get(one.window):
                 store.replace(connection, rules.model, decided)
             progress(number, len(found))
-        return _summary(
-            policy, as_of, verdicts, _asks_for_retraining(connection, rules, verdicts[-1], deployments, as_of)
-        )
+        asks = _asks_for_retraining(connection, rules.model, verdicts[-1], deployments, as_of)
+        return _summary(policy, as_of, verdicts, asks)
 
 
 def draw_report(policy: str, day: date) -> Path:
@@ -152,13 +151,13 @@ def _page(model: str, window: Window) -> Path:
 
 
 def _asks_for_retraining(
-    connection: Connection, rules: Policy, newest: Verdict, deployments: list[Deployment], as_of: date
+    connection: Connection, model: str, newest: Verdict, deployments: list[Deployment], as_of: date
 ) -> bool:
     """Whether the newest verdict wants a challenger that nobody has made: the live version declined, none waits, and
     none was already put to the approver with this day's knowledge."""
     if newest.verdict != "declined" or windows.version_at(deployments, date.max) != newest.version:
         return False
-    request = store.newest_request(connection, rules.model)
+    request = store.newest_request(connection, model)
     return request is None or (request.outcome != "waiting" and request.as_of < as_of)
 
 

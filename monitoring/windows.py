@@ -113,6 +113,7 @@ def read_rows(connection: Connection, version: int, start: datetime, end: dateti
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, {"version": version, "start": start, "end": end})
         rows = pd.DataFrame(cursor.fetchall(), columns=[column.name for column in cursor.description])
-    rows["text"] = [f"{title}\n{body}" if title else body for title, body in zip(rows.title, rows.body, strict=True)]
+    texts = [f"{title}\n{body}" if title else body for title, body in zip(rows["title"], rows["body"], strict=True)]
+    rows["text"] = pd.Series(texts, index=rows.index, dtype=str)
     rows["stars"] = rows["stars"].astype(float)
     return rows.drop(columns=["title", "body"])

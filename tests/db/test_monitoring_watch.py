@@ -1,0 +1,237 @@
+"""Monitoring over a real warehouse whose reviews and predictions follow known truth."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+import psycopg2
+import pytest
+from psycopg2.extras import execute_values
+
+from maeari import clock
+from monitoring import draw_report, monitor
+from monitoring.errors import NothingToWatch
+
+FIRST_DAY = date(2025, 12, 1)
+HOLDOUT_FROM = date(2025, 11, 3)
+TABLES = """
+set role maeari_dbt;
+create table intermediate.int_reviews__versions (
+    review_id text, version_no integer, source text, content_hash text, subject_id text, stars integer,
+    sentiment_label text, title text, body text, written_at timestamptz, valid_from timestamptz, valid_to timestamptz
+);
+create table marts.dim_subjects (subject_key text, source text, subject_id text);
+insert into marts.dim_subjects values ('cafe:1', 'cafe', '1'), ('bookshop:1', 'bookshop', '1');
+reset role;
+"""
+WORDS = ["커피", "맛", "좋아요", "별로", "친절", "매장", "재미", "지루", "분위기", "다시", "방문", "추천", "가격"]
+NEW_WORDS = ["뷁흙", "쀍귤", "휇뿅", "쭹뀨"]
+
+
+class Period(NamedTuple):
+    """Reviews of some days: how many, how often the model is right about the stars, how their text is made."""
+
+    start: date
+    days: int
+    rows: int
+    accuracy: float
+    words: list[str] = WORDS
+    rated: float = 0.7
+
+
+class Shop:
+    """A warehouse with one released model, to which periods of reviews are added."""
+
+    def __init__(self, url: str):
+        self.connection = psycopg2.connect(url)
+        self.connection.autocommit = True
+        self.random = np.random.default_rng(7)
+        self.written = 0
+        self.execute(TABLES)
+        self.release(1, FIRST_DAY)
+
+    def execute(self, statement: str, parameters: tuple = ()) -> list[tuple]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def release(self, version: int, effective_on: date, holdout_from: date | None = None) -> None:
+        start = clock.start_of_day(effective_on)
+        holdout = {
+            "holdout_from": clock.start_of_day(holdout_from or effective_on - timedelta(days=28)).isoformat(),
+            "holdout_until": start.isoformat(),
+        }
+        self.execute("insert into ops.training_sets values (%s, 'sentiment', %s, 1, '', '')", (f"set {version}", start))
+        self.execute(
+            "insert into ops.model_versions values ('sentiment', %s, %s, %s, %s, '{}', 'sha', 'run')",
+            (version, start, f"set {version}", json.dumps(holdout)),
+        )
+        self.execute("update ops.deployments set live_to = now() where live_to is null")
+        self.execute(
+            "insert into ops.deployments (model, version, live_from, effective_from, approved_by, approved_at, "
+            "evidence) values ('sentiment', %s, now(), %s, 'approver', now(), '{}')",
+            (version, start),
+        )
+
+    def write(self, period: Period, versions: tuple[int, ...] = (1,)) -> None:
+        """Add reviews and what each version says of them; a version is as right as the period says."""
+        random, reviews, predictions = self.random, [], []
+        for _ in range(period.rows):
+            self.written += 1
+            review_id, moment = (
+                f"r{self.written}",
+                clock.start_of_day(period.start) + timedelta(seconds=float(random.uniform(0, period.days * 86_400))),
+            )
+            is_positive = random.random() < 0.6
+            stars = int(random.choice([4, 5] if is_positive else [1, 2])) if random.random() < period.rated else None
+            label = None if stars is None else "positive" if is_positive else "negative"
+            source = "cafe" if random.random() < 0.65 else "bookshop"
+            body = " ".join(random.choice(period.words, 8))
+            reviews.append((review_id, 1, source, review_id, "1", stars, label, None, body, moment, moment, None))
+            for version in versions:
+                certainty = random.beta(6, 2) * 0.5 + 0.5
+                says_positive = is_positive == (random.random() < period.accuracy)
+                probability = certainty if says_positive else 1 - certainty
+                predictions.append(
+                    (review_id, review_id, version, probability, "positive", moment, datetime.now(UTC), "live")
+                )
+        with self.connection.cursor() as cursor:
+            for month in {prediction[5].astimezone(UTC).replace(day=1) for prediction in predictions}:
+                cursor.execute("select predictions.ensure_sentiment_month(%s)", (month,))
+            execute_values(cursor, "insert into intermediate.int_reviews__versions values %s", reviews, page_size=2000)
+            execute_values(cursor, "insert into predictions.sentiment values %s", predictions, page_size=2000)
+
+    def weeks(self, first: int, count: int, **changes) -> None:
+        for week in range(first, first + count):
+            facts = {"days": 7, "rows": 1000, "accuracy": 0.82} | changes
+            self.write(Period(FIRST_DAY + timedelta(weeks=week), **facts))
+
+
+@pytest.fixture
+def shop(warehouse, maeari_home):
+    shop = Shop(warehouse)
+    shop.write(Period(HOLDOUT_FROM, 28, 4000, 0.82))
+    yield shop
+    shop.connection.close()
+
+
+def end_of(week: int) -> date:
+    return FIRST_DAY + timedelta(weeks=week + 1, days=-1)
+
+
+def verdicts(summary: dict) -> list[str]:
+    return [window["verdict"] for window in summary["windows"]]
+
+
+def test_a_decline_is_called_within_two_windows_and_asks_once_for_retraining(shop, maeari_home):
+    shop.weeks(0, 4)
+    shop.weeks(4, 3, accuracy=0.72)
+    summary = monitor("sentiment", end_of(6))
+    assert verdicts(summary)[:4] == ["stable"] * 4
+    assert "declined" in verdicts(summary)[4:6]
+    assert summary["newest_verdict"] == verdicts(summary)[6] == "declined"
+    assert summary["retrain"]
+    (path,) = shop.execute("select path from monitoring.reports where window_end = %s", (end_of(6),))[0]
+    page = (maeari_home / "reports" / path).read_text()
+    assert "psi" in page.lower()
+    assert not any(word in page for word in WORDS)
+    shop.execute(
+        "insert into ops.release_requests (model, version, as_of, effective_from, evidence, may_ask, expires_at) "
+        "values ('sentiment', 1, %s, now(), '{}', true, now())",
+        (end_of(6),),
+    )
+    assert not monitor("sentiment", end_of(6))["retrain"]
+
+
+def test_a_second_run_keeps_every_row_and_decides_nothing_anew(shop):
+    shop.weeks(0, 3)
+    monitor("sentiment", end_of(2))
+    kept = "select xmin::text, * from monitoring.{} as kept order by kept::text"
+    before = [shop.execute(kept.format(table)) for table in ("metrics", "verdicts", "reports")]
+    assert all(before)
+    monitor("sentiment", end_of(2))
+    assert [shop.execute(kept.format(table)) for table in ("metrics", "verdicts", "reports")] == before
+
+
+def test_late_rows_replace_their_window_only(shop):
+    shop.weeks(0, 3)
+    monitor("sentiment", end_of(2))
+    decided = "select window_start, decided_at, rows from monitoring.verdicts order by 1"
+    before = shop.execute(decided)
+    shop.write(Period(FIRST_DAY + timedelta(weeks=1), 7, 50, 0.82))
+    monitor("sentiment", end_of(2))
+    after = shop.execute(decided)
+    assert [row[2] for row in after] == [1000, 1050, 1000]
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, False, True]
+
+
+def test_a_new_version_that_counts_from_an_earlier_day_replaces_its_windows(shop):
+    shop.weeks(0, 2)
+    for week in (2, 3):
+        shop.write(Period(FIRST_DAY + timedelta(weeks=week), 7, 1000, 0.82), versions=(1, 2))
+    assert [window["version"] for window in monitor("sentiment", end_of(3))["windows"]] == [1, 1, 1, 1]
+    shop.release(2, FIRST_DAY + timedelta(weeks=3), holdout_from=FIRST_DAY + timedelta(weeks=2))
+    assert [window["version"] for window in monitor("sentiment", end_of(3))["windows"]] == [1, 1, 1, 2]
+    assert shop.execute("select count(*) from monitoring.verdicts") == [(4,)]
+
+
+def test_a_crawl_gap_is_blamed_on_the_pipeline(shop):
+    shop.weeks(0, 4)
+    shop.weeks(4, 2, rows=340)
+    shop.weeks(6, 1, rows=100)
+    summary = monitor("sentiment", end_of(6))
+    assert verdicts(summary) == ["stable"] * 4 + ["drifted", "drifted", "too_few_rows"]
+    assert all(any("Pipeline" in reason for reason in window["reasons"]) for window in summary["windows"][4:])
+
+
+def test_new_words_without_harm_are_called_drifted(shop):
+    shop.weeks(0, 2)
+    shop.weeks(2, 1, words=WORDS + NEW_WORDS * 2)
+    summary = monitor("sentiment", end_of(2))
+    assert verdicts(summary) == ["stable", "stable", "drifted"]
+    assert any("unknown to the reference" in reason for reason in summary["windows"][2]["reasons"])
+
+
+def test_windows_without_reviews_or_without_stars_say_so(shop):
+    shop.weeks(0, 1)
+    shop.weeks(2, 1, rated=0.0)
+    assert verdicts(monitor("sentiment", end_of(2))) == ["stable", "too_few_rows", "labels_pending"]
+
+
+def test_what_happens_later_changes_no_earlier_verdict(shop):
+    shop.weeks(0, 3)
+    early = monitor("sentiment", end_of(2))["windows"]
+    shop.weeks(3, 3, accuracy=0.7)
+    assert monitor("sentiment", end_of(5))["windows"][:3] == early
+
+
+def test_a_review_changed_within_a_window_counts_once_as_it_stood_at_the_end(shop):
+    shop.weeks(0, 1)
+    (review_id, moment) = shop.execute(
+        "select review_id, valid_from from intermediate.int_reviews__versions where valid_from >= %s limit 1",
+        (clock.start_of_day(FIRST_DAY),),
+    )[0]
+    for valid_from, content_hash in ((moment + timedelta(seconds=1), "h2"), (moment + timedelta(days=30), "h3")):
+        shop.execute(
+            "insert into intermediate.int_reviews__versions values "
+            "(%s, 2, 'cafe', %s, '1', 5, 'positive', null, '좋아요', %s, %s, null)",
+            (review_id, content_hash, moment, valid_from),
+        )
+        shop.execute(
+            "insert into predictions.sentiment values (%s, %s, 1, 0.9, 'positive', %s, now(), 'live')",
+            (review_id, content_hash, moment),
+        )
+    monitor("sentiment", end_of(0))
+    assert shop.execute("select rows from monitoring.verdicts") == [(1000,)]
+
+
+def test_a_drawn_report_is_the_window_of_the_day(shop):
+    shop.weeks(0, 1)
+    assert draw_report("sentiment", FIRST_DAY + timedelta(days=3)).parent.name == "2025-12-01_2025-12-07"
+
+
+def test_nothing_is_watched_before_the_first_release(warehouse, maeari_home):
+    assert monitor("sentiment", date(2026, 1, 1))["windows"] == []
+    with pytest.raises(NothingToWatch, match="it has none"):
+        draw_report("sentiment", date(2026, 1, 1))
