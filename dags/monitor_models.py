@@ -1,7 +1,7 @@
 """
 ### Watch the released models
 
-Runs when reviews have been scored, one task a policy: measures every complete window, decides, draws the pages. When the
+Runs when reviews have been scored, one task a policy: measures every complete window, decides, draws the pages. If the
 newest window of a live model is called `declined` and no challenger waits for its approval, it asks for retraining.
 A rerun replaces the same windows and draws only what changed.
 
