@@ -20,10 +20,10 @@ VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::-([^}]*))?\}")
 TOP_LEVEL_KEYS = {"name", "services", "volumes", "networks", "configs", "secrets", "include"}
 SERVICE_KEYS = {
     "build", "cap_add", "cap_drop", "command", "configs", "container_name", "cpus", "depends_on", "deploy",
-    "entrypoint", "env_file", "environment", "expose", "extra_hosts", "healthcheck", "hostname", "image", "init", "labels",
-    "logging", "mem_limit", "networks", "platform", "ports", "profiles", "pull_policy", "read_only", "restart", "secrets",
-    "security_opt", "shm_size", "stop_grace_period", "stop_signal", "sysctls", "tmpfs", "ulimits", "user", "volumes",
-    "working_dir",
+    "entrypoint", "env_file", "environment", "expose", "extra_hosts", "healthcheck", "hostname", "image",
+    "init", "labels", "logging", "mem_limit", "networks", "platform", "ports", "profiles", "pull_policy",
+    "read_only", "restart", "secrets", "security_opt", "shm_size", "stop_grace_period", "stop_signal",
+    "sysctls", "tmpfs", "ulimits", "user", "volumes", "working_dir",
 }  # fmt: skip
 HEALTHCHECK_KEYS = {"test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"}
 CONDITIONS = {"service_started", "service_healthy", "service_completed_successfully"}
