@@ -10,3 +10,4 @@ if "scheduler" in sys.argv:
     import dbt.task.build  # noqa: F401
     import pandas  # noqa: F401
     import sklearn.pipeline  # noqa: F401
+    import web.plugin  # noqa: F401
