@@ -2,15 +2,21 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 
+from maeari.settings import Settings
+
+MAEARI = Path(sys.executable).parent / "maeari"
 _numbers = count(1)
 
 
@@ -66,3 +72,60 @@ def warehouse(new_warehouse, monkeypatch) -> str:
     url = new_warehouse()
     monkeypatch.setenv("MAEARI_DATABASE_URL", url)
     return url
+
+
+class OwnStack:
+    """The whole stack in a `MAEARI_HOME` of its own, driven by the commands a person types."""
+
+    def __init__(self):
+        self.home = Path(tempfile.mkdtemp(prefix="maeari-stack-"))
+        self.settings = Settings(home=self.home)
+
+    def maeari(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        """Run `maeari …` on this stack and return its output."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("MAEARI_")}
+        environment |= {"MAEARI_HOME": str(self.home), "COLUMNS": "200"}
+        result = subprocess.run([MAEARI, *arguments], env=environment, capture_output=True, text=True)
+        if check and result.returncode != 0:
+            pytest.fail(f"maeari {' '.join(arguments)}: {result.stdout}\n{result.stderr}\n{self.logs()}")
+        return result
+
+    def processes(self) -> list[psutil.Process]:
+        """Every live process of this stack: it works inside the home, or one that does started it."""
+        found = {}
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(self.home):
+                    found |= {one.pid: one for one in (process, *process.children(recursive=True))}
+        return [one for one in found.values() if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+    def logs(self) -> str:
+        """The end of each log, to be printed with a failure."""
+        ends = (f"== {log}\n{log.read_text(errors='replace')[-1500:]}" for log in self.home.glob("logs/*.log"))
+        return "\n".join(ends)
+
+    def remove(self) -> None:
+        """Stop the stack, see that nothing of it is left, and delete its home."""
+        self.maeari("down")
+        left = self.processes()
+        shutil.rmtree(self.home, ignore_errors=True)
+        assert left == []
+
+
+@pytest.fixture
+def own_stack() -> Iterator[OwnStack]:
+    """A stack that is not up yet, for tests that hurt it."""
+    stack = OwnStack()
+    yield stack
+    stack.remove()
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[OwnStack]:
+    """The stack of this session, up and shared; it is slow to start, and no test may break it."""
+    stack = OwnStack()
+    try:
+        stack.maeari("up")
+        yield stack
+    finally:
+        stack.remove()
