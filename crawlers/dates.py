@@ -29,7 +29,10 @@ _UNITS: dict[str, Precision] = {
 }
 _UNITS |= {"개월": "month", "달": "month", "년": "year"}
 _WITH_SECONDS = re.compile(r".{10,11}\d\d:?\d\d:?\d\d")
-_CLOCK = r"(?:\D{0,3}?(오전|오후|AM|PM)?\s*(\d{1,2})\s*[:시]\s*(\d{1,2})(?:\s*[:분]\s*(\d{1,2}))?\D{0,2})?"
+_CLOCK = (
+    r"(?:\s?(?:\([^)\d]{1,3}\))?[\sT,]{0,3}"
+    r"(오전|오후|AM|PM)?\s*(\d{1,2})\s*[:시]\s*(\d{1,2})(?:\s*[:분]\s*(\d{1,2}))?\D{0,2})?"
+)
 _DAY = re.compile(rf"(\d{{4}}|\d{{2}})\s*[.\-/년]\s*(\d{{1,2}})\s*[.\-/월]\s*(\d{{1,2}})\s*[.일]?{_CLOCK}")
 _DAY_OF_THIS_YEAR = re.compile(rf"(\d{{1,2}})\s*[.\-/월]\s*(\d{{1,2}})\s*[.일]?{_CLOCK}")
 

@@ -83,7 +83,7 @@ class ReviewPages(Source):
     kind: Literal["review_pages"]
     subject_links: str
     next_link: str = 'a[rel~="next"], link[rel~="next"]'
-    reviews: Literal["json_ld"] | ReviewSelectors
+    selectors: ReviewSelectors | None = Field(default=None, description="None: the page's JSON-LD is read.")
 
 
 class NewsFeed(Source):

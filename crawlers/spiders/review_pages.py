@@ -27,10 +27,8 @@ class ReviewPagesSpider(SourceSpider):
     def parse_subject(self, response: HtmlResponse) -> Iterator[Record | Request]:
         """A page of one subject's reviews."""
         subject = response.meta["subject"]
-        if isinstance(self.source.reviews, ReviewSelectors):
-            reviews = self._selected_reviews(response, self.source.reviews)
-        else:
-            reviews = self._json_ld_reviews(response)
+        selectors = self.source.selectors
+        reviews = self._selected_reviews(response, selectors) if selectors else self._json_ld_reviews(response)
         for review in reviews:
             yield {"subject_id": subject, **review}
         if following := self._next_page(response):

@@ -1,0 +1,125 @@
+"""Sources as their files say, and the rule by which a crawl fails."""
+
+import pytest
+import yaml
+
+from crawlers import sources
+from crawlers.errors import SourceError
+from crawlers.ledger import judge
+from crawlers.run import check_allowed, user_agent
+
+FILES = sorted(sources.FOLDER.glob("*.yml"))
+REVIEWS = {
+    "name": "shop",
+    "kind": "review_pages",
+    "start_urls": ["https://shop.example/list"],
+    "subject_links": "a.item",
+    "selectors": {"review": "li", "id": "::attr(id)", "body": "p"},
+}
+
+
+def write(folder, facts: dict, name: str = "shop"):
+    file = folder / f"{name}.yml"
+    file.write_text(yaml.safe_dump(facts), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("MAEARI_HOME", str(tmp_path))
+    monkeypatch.delenv("MAEARI_DEMO_SITE_URL", raising=False)
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "demo").mkdir()
+    return tmp_path
+
+
+def test_there_are_sources():
+    assert FILES
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_every_committed_source_is_valid(file):
+    assert sources.read_source(file).name == file.stem
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"kind": "shop_window"}, "“kind” must be one of review_pages, news_feed"),
+        ({"subject_links": None}, "“subject_links” is None"),
+        ({"colour": "red"}, "“colour” is not a key of this kind of source"),
+        ({"start_urls": ["shop.example"]}, "must begin with http:// or https://"),
+        ({"start_urls": ["{demo_site}/list"]}, "“demo” is set"),
+        ({"delay_seconds": -1}, "“delay_seconds” is -1"),
+        ({"name": "other"}, "name is “other”; make it “shop”"),
+        ({"selectors": {"review": "li", "id": "b"}}, "“selectors.body” is missing; add it"),
+    ],
+)
+def test_a_wrong_source_says_file_key_and_fix(tmp_path, change, complaint):
+    file = write(tmp_path, {**REVIEWS, **change})
+    with pytest.raises(SourceError) as caught:
+        sources.read_source(file)
+    assert str(file) in str(caught.value)
+    assert complaint in str(caught.value)
+
+
+def test_a_file_that_is_no_yaml_is_named(tmp_path):
+    file = tmp_path / "shop.yml"
+    file.write_text("name: [")
+    with pytest.raises(SourceError, match=r"shop\.yml is not YAML"):
+        sources.read_source(file)
+
+
+def test_a_source_of_ones_own_is_active(home):
+    write(home / "sources", REVIEWS)
+    assert sources.active_sources("reviews") == ["shop"]
+
+
+def test_demo_sources_are_active_while_the_site_shows_what_they_read(home, monkeypatch):
+    world = home / "demo" / "world.json"
+    world.write_text('{"world": {}}')
+    assert sources.active_sources("reviews") == []
+    monkeypatch.setenv("MAEARI_DEMO_SITE_URL", "http://127.0.0.1:9")
+    assert sources.active_sources("reviews") == ["demo_books", "demo_cafes"]
+    assert sources.active_sources("articles") == ["demo_news"]
+    world.write_text('{"replay": {}}')
+    assert sources.active_sources("reviews") == ["replay_films"]
+    assert sources.active_sources("articles") == []
+
+
+def test_an_identifier_does_not_move_with_the_site(home, monkeypatch):
+    monkeypatch.setenv("MAEARI_DEMO_SITE_URL", "http://127.0.0.1:9")
+    source = sources.load_source("demo_news")
+    assert source.key_of("http://127.0.0.1:9/news/1?a=2") == "/news/1?a=2"
+    assert source.key_of("http://elsewhere.example/news/1") == "elsewhere.example/news/1"
+
+
+def test_beyond_loopback_a_contact_must_be_set(home, monkeypatch):
+    write(home / "sources", REVIEWS)
+    source = sources.load_source("shop")
+    with pytest.raises(SourceError, match="MAEARI_CONTACT"):
+        check_allowed(source)
+    monkeypatch.setenv("MAEARI_CONTACT", "team@shop.example")
+    check_allowed(source)
+    assert "team@shop.example" in user_agent()
+
+
+@pytest.mark.parametrize(
+    ("records", "pages", "spared", "usual", "fails"),
+    [
+        (100, 1, 0, 100.0, False),
+        (51, 1, 0, 100.0, False),
+        (49, 1, 0, 100.0, True),
+        (0, 10, 0, 100.0, True),
+        (0, 10, 0, None, True),
+        (1, 10, 0, None, False),
+        # A day without news: one feed, all articles known.
+        (50, 1, 50, 0.96, False),
+        # A day full of news.
+        (50, 51, 0, 0.98, False),
+        (0, 1, 0, 0.98, True),
+    ],
+)
+def test_a_crawl_fails_below_half_of_the_usual_records_a_page(records, pages, spared, usual, fails):
+    sentence = judge("shop", records, pages, spared, usual)
+    assert (sentence is not None) == fails
