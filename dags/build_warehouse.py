@@ -9,7 +9,7 @@ Only one dbt command works on the warehouse at a time: this DAG has one run and 
 
 **If it fails:** open the log of the red task; its last lines name the model or the test. A failed test means that
 rows in `raw` break a promise of the marts: look at the newest rows of `ops.crawls` first, mend, and clear the task.
-The marts keep what the last good build gave them. `maeari build` does the same without Airflow.
+The models after it keep their old rows until then. `maeari build` does the same without Airflow.
 """
 
 from datetime import UTC, datetime, timedelta

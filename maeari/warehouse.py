@@ -92,6 +92,10 @@ def _target_path() -> Path:
     return Settings().path("dbt", "target")
 
 
+def _log_path() -> Path:
+    return Settings().path("logs", "dbt")
+
+
 @contextmanager
 def _lock() -> Iterator[None]:
     """One dbt command at a time on one warehouse, whoever starts it."""
@@ -110,7 +114,7 @@ def run_dbt(*arguments: str) -> list:
         [
             "--no-version-check", "--log-level", "none", "--no-use-colors", *arguments,
             "--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", TARGET,
-            "--target-path", str(target), "--log-path", str(Settings().path("logs", "dbt")),
+            "--target-path", str(target), "--log-path", str(_log_path()),
         ]
     )  # fmt: skip
     results = list(getattr(outcome.result, "results", []))
@@ -124,12 +128,13 @@ def _complaint(arguments: tuple[str, ...], results: list, exception: BaseExcepti
     command = f"dbt {' '.join(arguments)}"
     if not failed:
         return f"`{command}` stopped before it ran anything: {exception}. Correct the file it names and run it again."
-    reasons = "\n".join(f"- {result.node.name}: {result.message.strip()}" for result in failed)
+    reasons = "\n".join(f"- {result.node.name}: {(result.message or '').strip()}" for result in failed)
     skipped = sum(result.status == "skipped" for result in results)
     return (
-        f"`{command}` failed at {len(failed)} of {len(results)} steps ({skipped} skipped after them):\n{reasons}\n"
-        f"A failed test names rows that break a promise: run its SQL from {_target_path() / 'compiled'}. "
-        "Until it is mended, the marts keep what the last good build of each gave them."
+        f"`{command}` failed at {len(failed)} of {len(results)} steps; the {skipped} after them were left as they were:\n"
+        f"{reasons}\n"
+        "For a test, its SQL shows the rows that break the promise; for a model, the database's words say why. "
+        f"The SQL of each lies in {_target_path() / 'compiled'}, the log in {_log_path()}. Mend, then run it again."
     )
 
 
