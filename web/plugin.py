@@ -25,7 +25,5 @@ class MaeariPlugin(AirflowPlugin):
             "destination": "nav",
             "url_route": "maeari",
             "nav_top_level": True,
-            "icon": "/maeari/static/icon.svg",
-            "icon_dark_mode": "/maeari/static/icon-dark.svg",
         }
     ]

@@ -1,6 +1,7 @@
 """Jinja2 with autoescape on, and the words and figures that templates use."""
 
 import math
+from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,15 @@ OUTCOMES = {
     "superseded": "○ superseded",
     "not_better": "○ not better, not asked",
 }
-ABBREVIATIONS = {"id": "ID", "sha256": "SHA-256", "mlflow": "MLflow", "psi": "PSI", "p": "p", "auc": "AUC", "f1": "F1"}
+ABBREVIATIONS = {"id": "ID", "sha256": "SHA-256", "mlflow": "MLflow", "psi": "PSI", "roc": "ROC", "auc": "AUC"}
+# jsonb forgets the order in which a card was written: what people ask first comes first, the rest follows.
+READING_ORDER = (
+    "summary", "reasons", "may_ask", "intended_use", "segment", "rows", "figures", "challenger", "live", "rival",
+    "baseline", "accuracy", "difference", "positive_recall", "negative_recall", "calibration_error", "comparisons",
+    "segments", "is_better", "is_not_worse", "is_worse", "limits", "data", "training_rows", "training_from",
+    "training_until", "holdout_rows", "holdout_from", "holdout_until", "window_from", "window_until", "method",
+)  # fmt: skip
+SHARES = ("share", "accuracy", "recall")
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -44,11 +53,18 @@ def whole(number: float | None) -> str:
     return "–" if number is None else f"{number:,.0f}"
 
 
-def figure(number: float) -> str:
-    """A number of unknown meaning, with no more digits than it is worth."""
+def figure(number: float, name: str = "") -> str:
+    """A number as people write it: a share as a percentage, others with no more digits than they are worth."""
+    if str(name).endswith(SHARES) and 0 <= number <= 1:
+        return percent(number)
     if isinstance(number, int) or (math.isfinite(number) and number == int(number) and abs(number) >= 1):
-        return f"{int(number):,}" if abs(number) >= 10_000 else str(int(number))
+        return f"{int(number):,}"
     return f"{number:.4g}"
+
+
+def points(share: float) -> str:
+    """A difference of two shares in points, with its sign."""
+    return f"{100 * share:+.1f}"
 
 
 def when(moment: datetime | date | None) -> str:
@@ -65,10 +81,28 @@ def day(moment: datetime | None) -> str:
     return "–" if moment is None else moment.astimezone(clock.zone()).date().isoformat()
 
 
+def text(value: str) -> str:
+    """A text of a JSON value; a moment in it reads like every other moment."""
+    try:
+        return (
+            when(datetime.fromisoformat(value)) if "T" in value and len(value) >= len("2026-05-31T00:00+09") else value
+        )
+    except ValueError:
+        return value
+
+
 def words(name: Any) -> str:
-    """A column or JSON key as words: `holdout_rows` becomes `Holdout rows`."""
-    text = " ".join(ABBREVIATIONS.get(part, part) for part in str(name).replace("_", " ").split())
-    return text[:1].upper() + text[1:]
+    """A column or JSON key as words: `holdout_rows` becomes `Holdout rows`; the name of a segment stays."""
+    name = str(name)
+    if not name.replace("_", "").isalnum() or not name.islower():
+        return name
+    joined = " ".join(ABBREVIATIONS.get(part, part) for part in name.split("_"))
+    return joined[:1].upper() + joined[1:]
+
+
+def in_order(names: Iterable[Any]) -> list:
+    """Keys in the order in which people read them."""
+    return sorted(names, key=lambda name: READING_ORDER.index(name) if name in READING_ORDER else len(READING_ORDER))
 
 
 def is_interval(value: Any) -> bool:
@@ -76,19 +110,25 @@ def is_interval(value: Any) -> bool:
     return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
 
 
-def is_table(value: Any) -> bool:
-    """Whether a JSON list is best read as a table: flat objects."""
-    return (
-        isinstance(value, list)
-        and bool(value)
-        and all(isinstance(row, dict) for row in value)
-        and not any(isinstance(cell, dict | list) and not is_interval(cell) for row in value for cell in row.values())
+def rows(value: Any) -> list[dict] | None:
+    """The rows of a JSON value best read as a table: flat objects in a list or under names; else None."""
+    if isinstance(value, dict) and not is_interval(value) and all(isinstance(part, dict) for part in value.values()):
+        value = [part if is_interval(part) else {"": name} | part for name, part in value.items()]
+    if not isinstance(value, list) or not value:
+        return None
+    flat = all(
+        isinstance(row, dict)
+        and not is_interval(row)
+        and all(is_interval(cell) or not isinstance(cell, dict | list) for cell in row.values())
+        for row in value
     )
+    return value if flat else None
 
 
 def columns(rows: list[dict]) -> list[str]:
-    """The keys of all rows, in order of first appearance."""
-    return list(dict.fromkeys(key for row in rows for key in row))
+    """The keys of all rows, in order of reading, the rows' names first."""
+    names = dict.fromkeys(key for row in rows for key in row)
+    return [name for name in names if name == ""] + in_order(name for name in names if name != "")
 
 
 _environment = Environment(
@@ -99,9 +139,19 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters.update(
-    percent=percent, whole=whole, figure=figure, when=when, day=day, words=words, columns=columns
+    percent=percent,
+    whole=whole,
+    figure=figure,
+    points=points,
+    when=when,
+    day=day,
+    text=text,
+    words=words,
+    rows=rows,
+    columns=columns,
+    in_order=in_order,
 )
-_environment.tests.update(interval=is_interval, table=is_table)
+_environment.tests.update(interval=is_interval)
 _environment.globals.update(VERDICTS=VERDICTS, OUTCOMES=OUTCOMES)
 
 

@@ -1,5 +1,5 @@
 -- A warehouse as the demo leaves it, small: one replayed release, 26 weeks, a decline, a waiting challenger.
--- %(planted)s is a text that no page may run.
+-- The parameter is a text that no page may run.
 insert into ops.crawls (source, started_at, finished_at, pages, items, landed, duplicates, rejected, outcome, message)
 values
     ('demo_cafe', now() - interval '3 hours', now() - interval '2 hours', 412, 4100, 1204, 2896, 7, 'finished', null),
@@ -88,14 +88,28 @@ insert into ops.release_requests
 select
     'sentiment', v, case v when 2 then 1 end, case v when 1 then date '2025-11-30' else date '2026-03-22' end,
     case v when 1 then timestamptz '2025-12-01 00:00+09' else timestamptz '2026-06-01 00:00+09' end, v = 1,
-    jsonb_build_object(
-        'window', '{"start": "2026-02-23", "end": "2026-03-22", "rows": 3801}'::jsonb,
-        'comparisons', '[
-            {"against": "live version 1", "challenger": {"value": 0.861, "low": 0.849, "high": 0.872},
-             "other": {"value": 0.771, "low": 0.757, "high": 0.784}, "p_value": 1.2e-31, "decision": "better"},
-            {"against": "baseline", "challenger": {"value": 0.861, "low": 0.849, "high": 0.872},
-             "other": {"value": 0.684, "low": 0.669, "high": 0.699}, "p_value": 0.0, "decision": "better"}]'::jsonb,
-        'worse_segments', '[]'::jsonb, 'note', %(planted)s::text),
+    '{"model": "sentiment", "version": 2, "live_version": 1, "as_of": "2026-03-22", "rows": 3801, "may_ask": true,
+      "window_from": "2026-02-22T15:00:00+00:00", "window_until": "2026-03-22T15:00:00+00:00",
+      "max_calibration_error": 0.05,
+      "reasons": ["Better than the live version by +9.0, +7.9 to +10.1 points (p = 1.2e-31).", "Worse in no segment."],
+      "figures": {
+        "challenger": {"accuracy": {"value": 0.861, "low": 0.849, "high": 0.872, "rows": 3801},
+            "positive_recall": {"value": 0.88, "low": 0.865, "high": 0.893, "rows": 2201},
+            "negative_recall": {"value": 0.835, "low": 0.816, "high": 0.852, "rows": 1600}, "calibration_error": 0.0151},
+        "live": {"accuracy": {"value": 0.771, "low": 0.757, "high": 0.784, "rows": 3801},
+            "positive_recall": {"value": 0.80, "low": 0.783, "high": 0.816, "rows": 2201},
+            "negative_recall": {"value": 0.731, "low": 0.709, "high": 0.752, "rows": 1600}, "calibration_error": 0.0712},
+        "baseline": {"accuracy": {"value": 0.684, "low": 0.669, "high": 0.699, "rows": 3801}}},
+      "comparisons": {
+        "live": {"difference": {"value": 0.09, "low": 0.079, "high": 0.101}, "p_value": 1.2e-31, "holm_p_value": 2.4e-31,
+            "is_better": true, "is_not_worse": true},
+        "baseline": {"difference": {"value": 0.177, "low": 0.16, "high": 0.194}, "p_value": 0.0, "holm_p_value": 0.0,
+            "is_better": true, "is_not_worse": true}},
+      "segments": [
+        {"segment": "source: demo_cafe", "rows": 2690, "challenger": {"value": 0.859, "low": 0.845, "high": 0.871, "rows": 2690},
+         "against": "live", "rival": {"value": 0.741, "low": 0.724, "high": 0.757, "rows": 2690},
+         "difference": {"value": 0.118, "low": 0.1, "high": 0.136}, "is_worse": false}]}'::jsonb
+        || jsonb_build_object('note', %(planted)s::text),
     true, now() + interval '14 days', case v when 1 then 'approved' else 'waiting' end,
     case v when 1 then 'demo-approver' end, case v when 1 then now() - interval '2 hours' end,
     case v when 1 then %(planted)s end

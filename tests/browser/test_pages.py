@@ -1,0 +1,135 @@
+"""The pages as people with different log-ins see them in a real Airflow."""
+
+import re
+
+import httpx
+import pytest
+
+from maeari.airflow_client import AirflowClient
+from maeari.errors import AirflowRefused
+from web.app import create_app
+
+PAGES = [
+    "/",
+    "/models/sentiment",
+    "/models/sentiment/versions/2",
+    "/models/sentiment/windows/2026-05-25/2026-05-31",
+    "/reviews",
+    "/reviews?label=negative&page=2",
+    "/news",
+    "/warehouse",
+    "/nowhere",
+]
+# Pages made by other tools, which ask for more than they are given.
+MADE_ELSEWHERE = ("/maeari/reports/", "/maeari/warehouse-docs")
+
+
+def own_errors(errors: list[str]) -> list[str]:
+    return [error for error in errors if not any(address in error for address in MADE_ELSEWHERE)]
+
+
+def test_the_menu_entry_shows_the_overview_and_its_links_stay_in_the_frame(airflow, log_in):
+    viewer = log_in("viewer")
+
+    viewer.page.get_by_role("link", name="Maeari").click()
+    frame = viewer.page.frame_locator("iframe[title=Maeari]")
+    frame.get_by_role("heading", name="Newest crawls").wait_for()
+    frame.get_by_role("link", name="sentiment", exact=True).click()
+    frame.get_by_role("heading", name="How often it was right").wait_for()
+    frame.locator("svg.wide a").last.click()
+    frame.get_by_role("heading", name="Drift report").wait_for()
+
+    viewer.page.wait_for_url(f"{airflow.url}/plugin/maeari/maeari/models/sentiment/windows/2026-05-25/2026-05-31")
+    assert viewer.outside == []
+    assert own_errors(viewer.errors) == []
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_every_page_fits_its_width_and_asks_for_nothing_from_outside(airflow, log_in, width):
+    viewer = log_in("viewer", width)
+
+    for address in PAGES:
+        viewer.page.goto(f"{airflow.url}/maeari{address}")
+        assert viewer.page.locator("h1").count() == 1, address
+        assert viewer.page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+    assert viewer.outside == []
+    assert [error for error in own_errors(viewer.errors) if "/nowhere" not in error] == []
+
+
+def test_a_planted_script_is_inert_on_every_page_and_the_question_stays_unanswered(airflow, log_in):
+    approver = log_in("approver")
+    waiting, seen = {"/maeari/"}, set()
+    sent = []
+    approver.page.on("request", lambda request: sent.append((request.method, request.url)))
+
+    while waiting:
+        address = waiting.pop()
+        seen.add(address)
+        approver.page.goto(airflow.url + address, wait_until="load")
+        if not address.startswith(MADE_ELSEWHERE):
+            assert approver.page.evaluate("window.__planted") is None, address
+        links = approver.page.eval_on_selector_all(
+            "a[href], iframe[src], area[href]",
+            "all => all.map(one => one.getAttribute('href') || one.getAttribute('src'))",
+        )
+        waiting |= {link for link in links if link.startswith("/maeari/")} - seen
+
+    assert len(seen) > 30
+    assert {address for address in seen if address.startswith(MADE_ELSEWHERE)} == {
+        "/maeari/reports/sentiment/report.html",
+        "/maeari/warehouse-docs",
+    }
+    assert [(method, url) for method, url in sent if method != "GET"] == []
+    assert "a-question" in airflow.waiting()
+    assert own_errors(approver.errors) == []
+
+
+def test_the_planted_script_would_answer_the_question_if_a_page_let_it(airflow, log_in, attack):
+    airflow.ask("unguarded")
+    approver = log_in("approver")
+    approver.page.route(
+        "**/maeari/unguarded", lambda route: route.fulfill(body=f"<p>{attack('unguarded')}", content_type="text/html")
+    )
+
+    with approver.page.expect_response(re.compile("hitlDetails")) as answer:
+        approver.page.goto(f"{airflow.url}/maeari/unguarded")
+
+    assert answer.value.status == 200
+    assert "unguarded" not in airflow.waiting()
+
+
+def test_a_viewer_reads_but_cannot_answer(airflow, log_in):
+    viewer = log_in("viewer")
+    viewer.page.goto(f"{airflow.url}/maeari/")
+    viewer.page.get_by_text("asks to go live").wait_for()
+
+    for user in ("viewer", "admin", "demo-approver", "robot"):
+        with pytest.raises(AirflowRefused) as refusal:
+            AirflowClient(user).answer("release_model", "a-question", "ask", ["Approve"], {})
+        assert refusal.value.status == 403
+    assert "a-question" in airflow.waiting()
+
+
+def test_the_approver_answers_on_the_page_that_the_overview_links_to(airflow, log_in):
+    airflow.ask("by-hand")
+    approver = log_in("approver")
+    approver.page.goto(f"{airflow.url}/maeari/")
+
+    approver.page.get_by_role("link", name="Answer in Airflow").click()
+    approver.page.get_by_role("row", name=re.compile("by-hand")).get_by_role("link").first.click()
+    approver.page.get_by_role("button", name="Approve").click()
+    with approver.page.expect_response(re.compile("hitlDetails")):
+        approver.page.get_by_role("button", name=re.compile("Approve|Confirm|Submit")).last.click()
+
+    assert "by-hand" not in airflow.waiting()
+
+
+def test_a_stranger_gets_401_from_every_address_of_the_running_airflow(airflow):
+    addresses = [re.sub("{[^}]*}", "1", route.path) for route in create_app(lambda: None).routes]
+    assert len(addresses) > 8
+    for address in [*addresses, *PAGES, "/static/maeari.css", "/reports/sentiment/report.html", "/openapi.json"]:
+        for headers in ({}, {"Authorization": "Bearer nonsense"}, {"Cookie": "_token=nonsense"}):
+            response = httpx.get(f"{airflow.url}/maeari{address}", headers=headers)
+            assert response.status_code == 401, (address, headers)
+    assert httpx.get(f"{airflow.url}/maeari/").headers["Content-Security-Policy"].startswith("default-src 'none'")
