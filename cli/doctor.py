@@ -21,7 +21,7 @@ from maeari.settings import CHECKOUT, Settings
 LEAST_FREE_BYTES = 2 * 1024**3
 PYTHONS = ((3, 11), (3, 12))
 MOST_PACKAGES_NAMED = 5
-_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^ \\;]+)(?: *; *([^\\]+))?", re.MULTILINE)
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)(?: *; *([^\\\n]+))?", re.MULTILINE)
 
 
 @dataclass(frozen=True)

@@ -83,12 +83,18 @@ class OwnStack:
 
     def maeari(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         """Run `maeari …` on this stack and return its output."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("MAEARI_")}
-        environment |= {"MAEARI_HOME": str(self.home), "COLUMNS": "200"}
-        result = subprocess.run([MAEARI, *arguments], env=environment, capture_output=True, text=True)
+        result = subprocess.run([MAEARI, *arguments], env=self._environment(), capture_output=True, text=True)
         if check and result.returncode != 0:
             pytest.fail(f"maeari {' '.join(arguments)}: {result.stdout}\n{result.stderr}\n{self.logs()}")
         return result
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start `maeari …` on this stack without waiting for it."""
+        return subprocess.Popen([MAEARI, *arguments], env=self._environment(), stdout=subprocess.DEVNULL)
+
+    def _environment(self) -> dict[str, str]:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MAEARI_")}
+        return inherited | {"MAEARI_HOME": str(self.home), "COLUMNS": "200"}
 
     def processes(self) -> list[psutil.Process]:
         """Every live process of this stack: it works inside the home, or one that does started it."""
