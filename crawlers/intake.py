@@ -45,9 +45,10 @@ class Intake:
         """The record without personal data: the author a keyed hash, every string redacted."""
         clean: Record = {}
         finds = 0
-        for name, text in record.items():
+        for name, found_text in record.items():
+            text = found_text and found_text.strip()
             if name == "author":
-                clean["author_key"] = keyed_hash(text, self._author_key) if text and text.strip() else None
+                clean["author_key"] = keyed_hash(text, self._author_key) if text else None
             elif not text:
                 clean[name] = None
             else:

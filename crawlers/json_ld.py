@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from html import unescape
 
 from scrapy.http import TextResponse
 
@@ -34,7 +33,7 @@ def has_type(node: dict, *names: str) -> bool:
 def text(value: object) -> str | None:
     """A property as text: of a list its first value, of an object its name or value."""
     if isinstance(value, str):
-        return unescape(value) if "&" in value else value
+        return value
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):

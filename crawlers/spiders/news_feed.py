@@ -68,11 +68,13 @@ class NewsFeedSpider(SourceSpider):
         def tag(name: str) -> str | None:
             return response.xpath("//meta[@property=$name or @name=$name]/@content", name=name).get()
 
+        title = json_ld.text(article.get("headline")) or tag("og:title") or entry["title"]
+        body = trafilatura.extract(response.text, include_comments=False, include_tables=False)
         yield {
             "source_article_id": response.meta["subject"],
-            "title": json_ld.text(article.get("headline")) or tag("og:title") or entry["title"],
-            "body": trafilatura.extract(response.text, include_comments=False, include_tables=False)
-            or json_ld.text(article.get("articleBody")),
+            "title": title,
+            # The page's heading is taken for its first paragraph.
+            "body": (body and body.removeprefix(f"{title}\n")) or json_ld.text(article.get("articleBody")),
             "section": json_ld.text(article.get("articleSection")) or tag("article:section") or entry["section"],
             "author": json_ld.text(article.get("author")) or tag("article:author") or entry["author"],
             "published_at": json_ld.text(article.get("datePublished"))
