@@ -26,6 +26,10 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+LOOKS = 4
+"""How often each window is compared; see `monitoring.verdict.decide`."""
+
+
 class DeclinedLimits(_Part):
     """When performance is called declined."""
 
@@ -38,8 +42,8 @@ class DeclinedLimits(_Part):
 
     @property
     def alpha(self) -> float:
-        """The p-value below which one look counts: each window is looked at alone and with the one before."""
-        return self.false_alarms / self.over_windows / 2
+        """The p-value below which one look counts."""
+        return self.false_alarms / self.over_windows / LOOKS
 
 
 class DriftedLimits(_Part):

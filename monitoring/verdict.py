@@ -25,51 +25,65 @@ class Verdict(NamedTuple):
     rows: int
 
 
+class Level(NamedTuple):
+    """How well a model did on some labelled reviews: its accuracy, and the mean probability it gave the true label."""
+
+    rows: int
+    accuracy: float
+    mean: float
+    variance: float
+    """Of the mean."""
+
+
 class Evidence(NamedTuple):
-    """How much accuracy was lost against the reference, and how likely such a loss is under a stable model."""
+    """How much accuracy was lost between two levels, and how likely such a loss is under a stable model."""
 
     drop: float
     p_value: float
-    accuracy: float
     rows: int
+    windows: int
+    against: int
+    """Rows of what was compared with."""
 
 
 def decide(measured: Sequence[Measured], policy: Policy) -> list[Verdict]:
     """One verdict per window, oldest first; each uses nothing measured after its own window.
 
-    `declined`: alone, or together with the window before, a window's accuracy lies at least `min_drop` below the
-    reference, and the mean probability given to the true label lies below the reference's by more than chance allows:
-    one-sided z-test of two means, the reference's own uncertainty included, at the policy's false-alarm budget shared
-    over windows and looks (Bonferroni). That probability moves with the accuracy, and as it varies less from review to
-    review, fewer reviews show a loss. A declined model stays declined until two windows running lie within `min_drop`.
+    A window is looked at four times: alone, and together with the window before; against the reference, and against
+    the reference together with all earlier windows that were not declined, which is steadier (the reference alone
+    notices what creeps in slowly). `declined`: in one of these looks the accuracy lies at least `min_drop` lower, and
+    the mean probability given to the true label lies lower by more than chance allows: one-sided z-test of two means,
+    each with its own uncertainty, at the policy's false-alarm budget shared over windows and looks (Bonferroni). That
+    probability moves with the accuracy and varies less from review to review, so that fewer reviews show a loss.
+    A declined model stays declined until two windows running lie within `min_drop` of the reference.
     """
     found: list[Verdict] = []
-    is_declined, good_windows = False, 0
+    is_declined, near_windows, good = False, 0, []
     for number, one in enumerate(measured):
         before = measured[number - 1] if number else None
         if before is None or before.version != one.version:
-            before, is_declined, good_windows = None, False, 0
+            before, is_declined, near_windows, good = None, False, 0, []
         moved, rows = _moved(one, policy), one.get("rows").rows
         refusal = _refusal(one, policy)
         if refusal is not None:
             name, reason = refusal
             found.append(Verdict(one.window, one.version, name, (reason, *moved), rows))
             continue
-        looks = [[one]]
-        if before is not None and _refusal(before, policy) is None:
-            looks.append([before, one])
-        evidence = [compare(look) for look in looks]
-        worst = min(evidence, key=lambda look: look.p_value)
+        reference = _level([one], "reference_")
+        steady = _pool([reference, *(_level([past]) for past in good if past is not before)])
+        looks = [[one]] if before is None or _refusal(before, policy) is not None else [[one], [before, one]]
+        evidence = [_compare(look, level) for look in looks for level in (reference, steady)]
         hits = [
             look for look in evidence if look.p_value < policy.declined.alpha and look.drop >= policy.declined.min_drop
         ]
-        good_windows = good_windows + 1 if evidence[0].drop < policy.declined.min_drop else 0
+        drop = reference.accuracy - _level([one]).accuracy
+        near_windows = near_windows + 1 if drop < policy.declined.min_drop else 0
         if hits:
             is_declined = True
-            worst = min(hits, key=lambda look: look.p_value)
-        elif good_windows >= RECOVERY_WINDOWS:
+        elif near_windows >= RECOVERY_WINDOWS:
             is_declined = False
-        performance = _performance(one, evidence[0], worst, len(looks), policy)
+        strongest = min(hits or evidence, key=lambda look: look.p_value)
+        performance = _performance(one, drop, strongest, policy)
         if is_declined:
             name = "declined"
             if not hits:
@@ -79,23 +93,36 @@ def decide(measured: Sequence[Measured], policy: Policy) -> list[Verdict]:
                 )
         else:
             name = "drifted" if moved else "stable"
+            good.append(one)
         found.append(Verdict(one.window, one.version, name, (performance, *moved), rows))
     return found
 
 
-def compare(look: Sequence[Measured]) -> Evidence:
-    """The evidence that the windows, taken together, are worse than their reference."""
-    reference_accuracy = look[-1].get("reference_accuracy")
-    reference = look[-1].get("reference_true_label_probability")
-    accuracies = [one.get("accuracy") for one in look]
-    means = [one.get("true_label_probability") for one in look]
-    rows = sum(mean.rows for mean in means)
-    accuracy = sum(part.value * part.rows for part in accuracies) / rows
-    mean = sum(part.value * part.rows for part in means) / rows
-    variance = sum((standard_error(part) * part.rows / rows) ** 2 for part in means) + standard_error(reference) ** 2
-    lost = reference.value - mean
+def _level(windows: Sequence[Measured], prefix: str = "") -> Level:
+    """The level of some windows together, or of the reference of one."""
+    levels = []
+    for one in windows:
+        accuracy, mean = one.get(f"{prefix}accuracy"), one.get(f"{prefix}true_label_probability")
+        levels.append(Level(mean.rows, accuracy.value, mean.value, standard_error(mean) ** 2))
+    return _pool(levels)
+
+
+def _pool(levels: Sequence[Level]) -> Level:
+    rows = sum(level.rows for level in levels)
+    return Level(
+        rows,
+        sum(level.accuracy * level.rows for level in levels) / rows,
+        sum(level.mean * level.rows for level in levels) / rows,
+        sum(level.variance * (level.rows / rows) ** 2 for level in levels),
+    )
+
+
+def _compare(look: Sequence[Measured], reference: Level) -> Evidence:
+    level = _level(look)
+    lost, variance = reference.mean - level.mean, reference.variance + level.variance
     distance = lost / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, lost or -1)
-    return Evidence(reference_accuracy.value - accuracy, float(stats.norm.sf(distance)), accuracy, rows)
+    drop = reference.accuracy - level.accuracy
+    return Evidence(drop, float(stats.norm.sf(distance)), level.rows, len(look), reference.rows)
 
 
 def _refusal(one: Measured, policy: Policy) -> tuple[Name, str] | None:
@@ -117,15 +144,17 @@ def _refusal(one: Measured, policy: Policy) -> tuple[Name, str] | None:
     return None
 
 
-def _performance(one: Measured, alone: Evidence, worst: Evidence, looks: int, policy: Policy) -> str:
+def _performance(one: Measured, drop: float, strongest: Evidence, policy: Policy) -> str:
     accuracy, reference = one.get("accuracy"), one.get("reference_accuracy")
-    pooled = "" if worst is alone else f" over {worst.rows:,} reviews of two windows ({_points(worst.drop)} lower)"
-    change = f"{_points(abs(alone.drop))} {'lower' if alone.drop > 0 else 'higher'} than"
+    windows = "this window" if strongest.windows == 1 else "this window and the one before"
+    against = "the reference" if strongest.against == reference.rows else "the reference and earlier windows"
     return (
         f"Performance: accuracy {accuracy.value:.1%} (95 % interval {accuracy.low:.1%} to {accuracy.high:.1%}) on the "
-        f"{accuracy.rows:,} of {one.get('rows').rows:,} reviews whose stars give a label, {change} the reference's "
-        f"{reference.value:.1%} on {reference.rows:,}; a loss like this{pooled} has p = {worst.p_value:.1g} under a "
-        f"stable model, the limit is {policy.declined.alpha:.1g}."
+        f"{accuracy.rows:,} of {one.get('rows').rows:,} reviews whose stars give a label, {_points(abs(drop))} "
+        f"{'lower' if drop > 0 else 'higher'} than the reference's {reference.value:.1%} on {reference.rows:,}. "
+        f"Strongest sign of a loss: {windows} ({strongest.rows:,} labelled) against {against} "
+        f"({strongest.against:,}): {_points(abs(strongest.drop))} {'lower' if strongest.drop > 0 else 'higher'}, "
+        f"p = {strongest.p_value:.1g} under a stable model; the limit is {policy.declined.alpha:.1g}."
     )
 
 
