@@ -80,7 +80,8 @@ def _release(cursor) -> None:
         "insert into ops.training_sets values ('set', 'sentiment', %s, 30, 'sha', 'select 1', now());"
         "insert into ops.model_versions values ('sentiment', 1, now(), 'set', '{}', '{}', 'file', 'run');"
         "insert into ops.release_requests (model, version, as_of, effective_from, evidence, may_ask, expires_at, "
-        "outcome, decided_by, decided_at) values ('sentiment', 1, %s, %s, '{}', true, now(), 'approved', '지원', now());"
+        "outcome, decided_by, decided_at) "
+        "values ('sentiment', 1, %s, %s, '{}', true, now(), 'approved', '지원', now());"
         "select ops.promote('sentiment', 1, null, 'file', '지원', now(), %s, '{}', false)",
         (FIRST, FIRST, FIRST, FIRST - timedelta(days=1)),
     )
