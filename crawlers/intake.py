@@ -45,8 +45,8 @@ class Intake:
         """The record without personal data: the author a keyed hash, every string redacted."""
         clean: Record = {}
         finds = 0
-        for name, found_text in record.items():
-            text = found_text and found_text.strip()
+        for name, written in record.items():
+            text = written and written.strip()
             if name == "author":
                 clean["author_key"] = keyed_hash(text, self._author_key) if text else None
             elif not text:
