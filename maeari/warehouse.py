@@ -131,7 +131,7 @@ def _complaint(arguments: tuple[str, ...], results: list, exception: BaseExcepti
     reasons = "\n".join(f"- {result.node.name}: {(result.message or '').strip()}" for result in failed)
     skipped = sum(result.status == "skipped" for result in results)
     return (
-        f"`{command}` failed at {len(failed)} of {len(results)} steps; the {skipped} after them were left as they were:\n"
+        f"`{command}` failed at {len(failed)} of {len(results)} steps; {skipped} after them were left as they were:\n"
         f"{reasons}\n"
         "For a test, its SQL shows the rows that break the promise; for a model, the database's words say why. "
         f"The SQL of each lies in {_target_path() / 'compiled'}, the log in {_log_path()}. Mend, then run it again."

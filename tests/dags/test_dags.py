@@ -1,7 +1,6 @@
 """Every DAG file loads, explains itself, and could be run by a stranger."""
 
 import ast
-import os
 import re
 import sys
 from pathlib import Path
@@ -15,22 +14,6 @@ FILES = sorted((CHECKOUT / "dags").glob("*.py"))
 NAMES = {value for name, value in vars(assets).items() if name.isupper()}
 LIGHT = {"airflow", "cosmos", "maeari", *sys.stdlib_module_names}
 each_file = pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-
-
-@pytest.fixture(scope="session")
-def bag(postgres, tmp_path_factory):
-    """All DAGs, read by Airflow itself."""
-    from maeari.warehouse import write_manifest
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MAEARI_DATABASE_URL", postgres)
-        write_manifest()
-        os.environ["AIRFLOW_HOME"] = str(tmp_path_factory.mktemp("airflow"))
-        os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
-        os.environ["AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT"] = "120"
-        from airflow.dag_processing.dagbag import DagBag
-
-        return DagBag(CHECKOUT / "dags", bundle_path=CHECKOUT / "dags", bundle_name="dags-folder")
 
 
 def test_there_are_dag_files():

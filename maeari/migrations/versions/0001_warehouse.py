@@ -276,8 +276,10 @@ create table monitoring.reports (
 GRANTS = """
 grant usage on schema raw, ops to maeari_crawler, maeari_importer, maeari_dbt, maeari_web, maeari_monitor;
 grant insert on raw.reviews, raw.articles, raw.rejected to maeari_crawler;
-grant select (source, source_review_id, version_no, content_hash, written_at, written_at_precision) on raw.reviews to maeari_crawler;
-grant select (source, source_article_id, version_no, content_hash, url, published_at) on raw.articles to maeari_crawler;
+grant select (source, source_review_id, version_no, content_hash, written_at, written_at_precision) on raw.reviews
+    to maeari_crawler;
+grant select (source, source_article_id, version_no, content_hash, url, published_at) on raw.articles
+    to maeari_crawler;
 grant select (source, kind, reason, payload_sha256) on raw.rejected to maeari_crawler;
 grant select, insert on ops.crawls to maeari_crawler;
 grant update (finished_at, pages, items, landed, duplicates, rejected, redacted, outcome, message, robots_verdict,
