@@ -144,10 +144,8 @@ def _reasons(figures: dict, comparisons: dict, segments: list[dict], max_calibra
     add(f"{'Better' if better else 'Not better'} than the baseline ({points} points).", stops=not better)
     error = figures["challenger"]["calibration_error"]
     calibrated = error <= max_calibration_error
-    add(
-        f"{'Calibrated' if calibrated else 'Not calibrated'}: error {error:.3f}, at most {max_calibration_error} allowed.",
-        stops=not calibrated,
-    )
+    word = "Calibrated" if calibrated else "Not calibrated"
+    add(f"{word}: error {error:.3f}, at most {max_calibration_error} allowed.", stops=not calibrated)
     worse = [segment["segment"] for segment in segments if segment["is_worse"]]
     if worse:
         add(f"Worse in {', '.join(worse)}.", stops=True)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from maeari import clock
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~&$])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#!|~&$])")
 
 
 def approval_body(evidence: dict) -> str:

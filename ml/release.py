@@ -87,7 +87,7 @@ def _write_request(
 
 
 def _end_runs(superseded: list[tuple[int, int, str | None]], own_run_id: str | None) -> list[dict]:
-    """End the runs that ask superseded questions; a run that cannot be ended is reported, for it can promote nothing."""
+    """End the runs that ask superseded questions; one that cannot be ended is reported and can promote nothing."""
     ended = []
     for request_id, version, run_id in superseded:
         found = {"request_id": request_id, "version": version, "dag_run_id": run_id, "run_ended": False}

@@ -23,7 +23,7 @@ def paired_difference(first_right: np.ndarray, second_right: np.ndarray, confide
     centre = first_share - second_share
     margin = stats.norm.ppf((1 + confidence) / 2) * math.sqrt((first_share + second_share - centre**2) / (rows + 2))
     value = (only_first - only_second) / rows if rows else math.nan
-    return Interval(value, max(centre - margin, -1.0), min(centre + margin, 1.0))
+    return Interval(value, float(max(centre - margin, -1.0)), float(min(centre + margin, 1.0)))
 
 
 def holm_adjusted(p_values: Sequence[float]) -> list[float]:
@@ -45,7 +45,7 @@ def share(right: np.ndarray) -> dict:
 
 
 def calibration_error(probabilities: np.ndarray, is_positive: np.ndarray) -> float:
-    """Expected calibration error over ten bins of equal size: the mean distance of probability and share of positives."""
+    """The mean distance of probability and share of positives over ten bins of equal size."""
     order = np.argsort(probabilities, kind="stable")
     bins = np.array_split(order, min(CALIBRATION_BINS, len(order)))
     gaps = [abs(probabilities[rows].mean() - is_positive[rows].mean()) * len(rows) for rows in bins]

@@ -82,9 +82,11 @@ def _score_stretch(stretch: registry.Stretch, until: datetime, known_until: date
 
 
 def _batches(connection: Connection, parameters: dict) -> Iterator[list[tuple]]:
-    with connection.cursor(name="unscored_reviews") as cursor:
+    # Held beyond its transaction, so that no lock of the reader stands in the way of a new month's partition.
+    with connection.cursor(name="unscored_reviews", withhold=True) as cursor:
         cursor.itersize = BATCH_ROWS
         cursor.execute(_UNSCORED, parameters)
+        connection.commit()
         rows = iter(cursor)
         while batch := list(itertools.islice(rows, BATCH_ROWS)):
             yield batch
@@ -109,7 +111,10 @@ def _write(connection: Connection, stretch: registry.Stretch, batch: list[tuple]
         "review_id", "content_hash", "model_version", "positive_probability", "label", "event_at", "scored_at",
         "purpose",
     )  # fmt: skip
-    months = {event_at.astimezone(UTC).replace(day=1) for *_, event_at in batch}
+    months = {
+        datetime(event_at.year, event_at.month, 1, tzinfo=UTC)
+        for event_at in (row[-1].astimezone(UTC) for row in batch)
+    }
     with connection.cursor() as cursor:
         for month in sorted(months):
             cursor.execute("select predictions.ensure_sentiment_month(%s)", (month,))
