@@ -161,6 +161,7 @@ def render(request: Request, template: str, status_code: int = 200, **context: A
         root=request.scope.get("root_path", ""),
         airflow=request.scope.get("app_root_path", ""),
         zone=Settings().timezone,
+        in_frame=request.headers.get("Sec-Fetch-Dest") == "iframe",
         **context,
     )
     return HTMLResponse(html, status_code)

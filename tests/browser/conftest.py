@@ -155,7 +155,6 @@ def log_in(airflow: Airflow, browser: Browser) -> Iterator[Callable[..., Person]
             # Before the log-in Airflow itself logs a 401 in the console.
             person.page.on("request", lambda request: _note_outside(airflow, person, request.url))
             person.page.on("console", lambda message: _note_error(person, message))
-            person.page.on("pageerror", lambda error: person.errors.append(str(error)))
             return person
 
         yield log_in
