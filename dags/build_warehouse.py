@@ -47,7 +47,7 @@ def build_warehouse():
         render_config=RenderConfig(
             load_method=LoadMode.DBT_MANIFEST,
             test_behavior=TestBehavior.BUILD,
-            exclude=["tag:publish"],
+            exclude=["tag:publish", "resource_type:exposure"],
             emit_datasets=False,
         ),
         operator_args={

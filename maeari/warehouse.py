@@ -38,7 +38,8 @@ def publish(as_of: date) -> dict:
 
 def check_freshness() -> dict:
     """Raise when no crawl of reviews or of articles has finished within the days that the dbt sources allow."""
-    results = run_dbt("source", "freshness")
+    with _lock():
+        results = run_dbt("source", "freshness")
     return {"sources": len(results)}
 
 

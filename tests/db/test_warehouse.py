@@ -219,6 +219,14 @@ def test_a_build_waits_for_the_one_before(built):
     assert done.is_set()
 
 
+def test_a_task_of_airflow_holds_the_lock_until_dbt_is_done(built):
+    free = f"select pg_try_advisory_xact_lock(hashtextextended('{warehouse.LOCK}', 0))"
+    warehouse.before_task(context={}, operator=None)
+    assert rows("dbt", free) == [(False,)]
+    warehouse.after_task("project", context={})
+    assert rows("dbt", free) == [(True,)]
+
+
 def test_a_failure_names_the_model_and_the_next_step(new_warehouse, monkeypatch):
     url = new_warehouse()
     monkeypatch.setenv("MAEARI_DATABASE_URL", url)
