@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from maeari import clock
 from maeari.settings import Settings
@@ -68,17 +69,21 @@ def points(share: float) -> str:
 
 
 def when(moment: datetime | date | None) -> str:
-    """A moment in the business zone, with the zone's name; a plain day as it is."""
+    """A moment in the business zone, with the zone's name; a plain day as it is; never broken over two lines."""
     if moment is None:
         return "–"
     if isinstance(moment, datetime):
-        return moment.astimezone(clock.zone()).strftime("%Y-%m-%d %H:%M %Z")
-    return moment.isoformat()
+        return _unbroken(moment.astimezone(clock.zone()).strftime("%Y-%m-%d %H:%M %Z"))
+    return _unbroken(moment.isoformat())
 
 
 def day(moment: datetime | None) -> str:
     """The day of a moment in the business zone."""
-    return "–" if moment is None else moment.astimezone(clock.zone()).date().isoformat()
+    return "–" if moment is None else _unbroken(moment.astimezone(clock.zone()).date().isoformat())
+
+
+def _unbroken(words: str) -> Markup:
+    return Markup('<span class="nowrap">{}</span>').format(words)
 
 
 def text(value: str) -> str:
@@ -113,7 +118,7 @@ def is_interval(value: Any) -> bool:
 def rows(value: Any) -> list[dict] | None:
     """The rows of a JSON value best read as a table: flat objects in a list or under names; else None."""
     if isinstance(value, dict) and not is_interval(value) and all(isinstance(part, dict) for part in value.values()):
-        value = [part if is_interval(part) else {"": name} | part for name, part in value.items()]
+        value = [value[name] if is_interval(value[name]) else {"": name} | value[name] for name in in_order(value)]
     if not isinstance(value, list) or not value:
         return None
     flat = all(

@@ -1,0 +1,75 @@
+"""Words, figures and charts of the pages."""
+
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import UndefinedError
+
+from web import charts, render
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda part: st.lists(part, max_size=4) | st.dictionaries(st.text(), part, max_size=4),
+    max_leaves=20,
+)
+SHARES = st.floats(0, 1)
+
+
+def show(value: object) -> str:
+    macros = render._environment.get_template("macros.html").make_module({"root": "", "airflow": "", "in_frame": False})
+    return str(macros.json(value))
+
+
+@given(JSON)
+def test_any_json_can_be_shown(value):
+    try:
+        show({"card": value})
+    except UndefinedError as error:
+        raise AssertionError(f"{value!r} cannot be shown") from error
+
+
+@given(st.sampled_from(["<script>", '"><img src=x onerror=1>', "2026<b>T00:00:00+00:00"]))
+def test_no_json_can_bring_a_tag(planted):
+    html = show({"a": planted, planted: [planted], "b": [{planted: planted}], "c": {planted: {planted: 1}}})
+
+    assert not any(tag in html for tag in ("<script", "<img", "<b>"))
+
+
+@given(st.lists(st.tuples(SHARES, SHARES, SHARES, st.booleans()), min_size=1, max_size=60), st.sampled_from([360, 960]))
+def test_every_point_lies_inside_its_chart(figures, width):
+    windows = [
+        {
+            "window_start": date(2026, 1, 5) + timedelta(weeks=week),
+            "window_end": date(2026, 1, 11) + timedelta(weeks=week),
+            "model_version": 1,
+            "verdict": "stable",
+            "accuracy": middle if is_measured else None,
+            "low": low,
+            "high": high,
+            "reference": 0.5,
+        }
+        for week, figure in enumerate(figures)
+        for low, middle, high in [sorted(figure[:3])]
+        for is_measured in [figure[3]]
+    ]
+    release = {"version": 1, "effective_from": datetime(2025, 12, 31, 15, tzinfo=UTC)}
+
+    chart = charts.timeline(windows, [release], width)
+
+    if not any(window["accuracy"] is not None for window in windows):
+        assert chart is None
+        return
+    for point in chart.points:
+        assert chart.left <= point.x <= chart.width
+        assert 0 <= point.high <= point.y <= point.low <= chart.bottom
+    assert all(chart.left <= mark.at <= chart.width for mark in (*chart.releases, *chart.x_marks))
+
+
+def test_a_moment_names_its_zone_and_a_segment_keeps_its_name():
+    assert "2026-05-31 09:00 KST" in render.when(datetime(2026, 5, 31, tzinfo=UTC))
+    assert "2025-12-01 00:00 KST" in render.text("2025-11-30T15:00:00+00:00")
+    assert render.text("The Times") == "The Times"
+    assert render.words("holdout_rows") == "Holdout rows"
+    assert render.words("source=demo_cafe") == "source=demo_cafe"
+    assert render.figure(0.5821, "positive_share") == "58.2 %"
