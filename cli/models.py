@@ -1,5 +1,127 @@
-"""Commands to be filled in."""
+"""Commands of the models: train, release, approve, score, and what is live."""
+
+from enum import StrEnum
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from maeari import clock
+from maeari.errors import MaeariError
 
 app = typer.Typer()
+train_app = typer.Typer(no_args_is_help=True, help="Train a model and register it as a challenger.")
+release_app = typer.Typer(no_args_is_help=True, help="Show how a challenger compares with the live version.")
+score_app = typer.Typer(no_args_is_help=True, help="Score what is new with the version in charge.")
+app.add_typer(train_app, name="train")
+app.add_typer(release_app, name="release")
+app.add_typer(score_app, name="score")
+console = Console()
+
+AsOf = Annotated[str | None, typer.Option(help="The day this is done for, YYYY-MM-DD; today without it.")]
+
+
+class Model(StrEnum):
+    """The models there are."""
+
+    sentiment = "sentiment"
+
+
+@train_app.command("sentiment")
+def train_sentiment(as_of: AsOf = None) -> None:
+    """Learn from the reviews with stars as they were known on a day, and register a challenger.
+
+    Example: `maeari train sentiment --as-of 2025-11-30`
+    """
+    from ml import sentiment
+
+    console.print(sentiment.train(clock.today(as_of)).summary())
+
+
+@release_app.command("sentiment")
+def release_sentiment(
+    as_of: AsOf = None,
+    version: Annotated[int | None, typer.Option(help="The challenger; the newest version without it.")] = None,
+) -> None:
+    """Print how a challenger compares with the live version; asking and releasing is left to Airflow and a person.
+
+    Example: `maeari release sentiment`
+    """
+    from ml import release
+
+    evidence = release.compare_only("sentiment", version, clock.today(as_of))
+    if evidence["may_ask"]:
+        console.print(Markdown(release.approval_body(evidence)))
+        console.print(f'To ask for it: trigger release_model in Airflow with {{"version": {evidence["version"]}}}.')
+    else:
+        console.print(f"Version {evidence['version']} may not be released:", *evidence["reasons"], sep="\n  ")
+
+
+@app.command()
+def approve(
+    user: Annotated[str, typer.Option(help="Your log-in to Airflow.", prompt=True)],
+    password: Annotated[
+        str, typer.Option(envvar="MAEARI_AIRFLOW_PASSWORD", prompt=True, hide_input=True, help="Its password.")
+    ],
+    model: Annotated[Model, typer.Option(help="Whose waiting release is answered.")] = Model.sentiment,
+    refuse: Annotated[bool, typer.Option("--refuse", help="Refuse instead; give a reason.")] = False,
+    reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
+) -> None:
+    """Answer the release that waits for you, by your own log-in to Airflow.
+
+    Example: `maeari approve --user approver`, or `maeari approve --user approver --refuse --reason "too few cafes"`
+    """
+    from maeari.airflow_client import AirflowClient
+    from ml import release
+
+    if refuse and not reason.strip():
+        raise MaeariError("A refusal needs its reason: add --reason “…”.")
+    request = release.waiting(model)
+    if request is None:
+        raise MaeariError(f"No release of {model} waits for an answer. `maeari models` shows what is live.")
+    question = release.question_of(request)
+    choice = release.REFUSE if refuse else release.APPROVE
+    client = AirflowClient(user, password)
+    client.answer(release.DAG_ID, request["dag_run_id"], question, [choice], {"reason": reason})
+    done = "refused" if refuse else "approved"
+    console.print(f"{model} version {request['version']} {done} by {user}; release_model now does the rest.")
+
+
+@score_app.command("sentiment")
+def score_sentiment(as_of: AsOf = None) -> None:
+    """Score the reviews known on a day that are not scored yet. Safe to repeat.
+
+    Example: `maeari score sentiment`
+    """
+    from ml import sentiment
+
+    console.print(sentiment.score(clock.today(as_of)))
+
+
+@app.command()
+def models(model: Annotated[Model, typer.Option(help="Whose versions.")] = Model.sentiment) -> None:
+    """List the versions: what each learned from, how well it does, which is live, which waits for approval.
+
+    Example: `maeari models`
+    """
+    from ml import registry, release
+
+    live, waiting = registry.live_version(model), release.waiting(model)
+    table = Table("version", "as of", "training rows", "right", "trained at", "state")
+    for row in registry.versions(model):
+        state = "live" if row.version == live else ""
+        if waiting and waiting["version"] == row.version:
+            state = f"waits for approval until {waiting['expires_at']:%Y-%m-%d}"
+        table.add_row(
+            str(row.version),
+            row.card["data"]["as_of"],
+            f"{row.metrics['training_rows']:,}",
+            f"{100 * row.metrics['accuracy']:.1f} %",
+            f"{row.trained_at:%Y-%m-%d %H:%M}",
+            state,
+        )
+    console.print(table)
+    for difference in registry.differences(model):
+        console.print(f"[yellow]{difference}[/] `maeari doctor` says what to do.")

@@ -133,6 +133,14 @@ def registered(model: str, version: int) -> Registered:
     )
 
 
+def newest(model: str) -> Registered:
+    """The version that was registered last."""
+    found = versions(model)
+    if not found:
+        raise UnknownVersion(f"No version of {model} is registered. `maeari train {model}` makes the first.")
+    return found[0]
+
+
 def versions(model: str) -> list[Registered]:
     """Every registered version, newest first."""
     rows = _rows(

@@ -14,7 +14,7 @@ from ml.judgement import judge
 from ml.question import approval_body
 from ml.sentiment.compare import unseen_rows
 
-__all__ = ["approval_body", "compare", "promote", "waiting"]
+__all__ = ["approval_body", "compare", "compare_only", "promote", "question_of", "waiting"]
 
 DAG_ID = "release_model"
 APPROVE, REFUSE = "Approve", "Reject"
@@ -23,20 +23,36 @@ ANSWER_WITHIN = timedelta(days=14)
 _UNSEEN_ROWS = {"sentiment": unseen_rows}
 
 
-def compare(model: str, version: int, as_of: date, is_replay: bool = False, dag_run_id: str | None = None) -> dict:
-    """Compare a challenger with the live version and the baseline, and write down whether a person may be asked.
+def compare(
+    model: str, version: int | None, as_of: date, is_replay: bool = False, dag_run_id: str | None = None
+) -> dict:
+    """Compare a challenger (the newest version if None) as `compare_only` does, and put the question on record.
 
-    Returns the evidence, with `request_id` and `may_ask`. A question that still waits for an older challenger is
-    superseded, and its Airflow run ended, when this one may be asked.
+    Returns the evidence with `request_id` and, when a person may be asked, the `question` as Markdown. A question
+    that still waits for an older challenger is then superseded and its Airflow run ended.
     """
-    challenger = registry.registered(model, version)
+    evidence = compare_only(model, version, as_of, is_replay)
+    effective_from = clock.start_of_day(as_of + timedelta(days=1))
+    request_id, superseded = _write_request(evidence, effective_from, dag_run_id)
+    return evidence | {
+        "request_id": request_id,
+        "question": approval_body(evidence) if evidence["may_ask"] else None,
+        "superseded": _end_runs(superseded, dag_run_id),
+    }
+
+
+def compare_only(model: str, version: int | None, as_of: date, is_replay: bool = False) -> dict:
+    """Compare a challenger with the live version and the baseline on what neither has learned from, as JSON."""
+    challenger = registry.registered(model, version) if version is not None else registry.newest(model)
     live_version = registry.live_version(model)
-    if live_version == version:
-        raise NotPromoted(f"{model} version {version} is live already; train a new version to release another.")
-    unseen = _UNSEEN_ROWS[model](version, live_version, as_of)
-    evidence = {
+    if live_version == challenger.version:
+        raise NotPromoted(
+            f"{model} version {challenger.version} is live already; train a new version to release another."
+        )
+    unseen = _UNSEEN_ROWS[model](challenger.version, live_version, as_of)
+    return {
         "model": model,
-        "version": version,
+        "version": challenger.version,
         "live_version": live_version,
         "as_of": as_of.isoformat(),
         "is_replay": is_replay,
@@ -46,9 +62,6 @@ def compare(model: str, version: int, as_of: date, is_replay: bool = False, dag_
         "window_until": clock.end_of_day(as_of).isoformat(),
         **judge(unseen),
     }
-    effective_from = clock.start_of_day(as_of + timedelta(days=1))
-    request_id, superseded = _write_request(evidence, effective_from, dag_run_id)
-    return evidence | {"request_id": request_id, "superseded": _end_runs(superseded, dag_run_id)}
 
 
 def _write_request(
@@ -101,8 +114,8 @@ def _end_runs(superseded: list[tuple[int, int, str | None]], own_run_id: str | N
     return ended
 
 
-def promote(request_id: int, task_id: str) -> dict:
-    """Do what the person answered, after reading Airflow's own record of the question in task `task_id`.
+def promote(request_id: int) -> dict:
+    """Do what the person answered, after reading Airflow's own record of the question.
 
     Returns the request's outcome: `approved` (with what is live now), `refused` or `expired`; nothing but an
     approval by a named person, of the newest question, with the live version and the artifact unchanged since it
@@ -111,7 +124,7 @@ def promote(request_id: int, task_id: str) -> dict:
     request = _request(request_id)
     if request["outcome"] != "waiting":
         return _outcome(request)
-    record = _approval_record(request, task_id)
+    record = _approval_record(request)
     if record is None:
         return _expire(request)
     person, answered_at, choice, reason = record
@@ -164,14 +177,14 @@ def _make_live(request: dict, person: str, answered_at: datetime, reason: str | 
     return _outcome(_request(request["request_id"]))
 
 
-def _approval_record(request: dict, task_id: str) -> tuple[str, datetime, str, str | None] | None:
+def _approval_record(request: dict) -> tuple[str, datetime, str, str | None] | None:
     """Who answered, when, what and why, from Airflow; None while nobody has."""
     if request["dag_run_id"] is None:
         raise NotPromoted(
             f"Request {request['request_id']} was never put to a person. Trigger the DAG {DAG_ID}, which asks."
         )
     try:
-        record = AirflowClient("robot").approval(DAG_ID, request["dag_run_id"], task_id)
+        record = AirflowClient("robot").approval(DAG_ID, request["dag_run_id"], question_of(request))
     except AirflowRefused as error:
         raise NotPromoted(
             f"Airflow did not give its record of request {request['request_id']}: {error}. "
@@ -245,3 +258,8 @@ def waiting(model: str) -> dict | None:
         cursor.execute("select request_id from ops.release_requests where model = %s and outcome = 'waiting'", (model,))
         row = cursor.fetchone()
     return None if row is None else _request(row[0])
+
+
+def question_of(request: dict) -> str:
+    """The task of the release DAG that puts a request's question to its person."""
+    return "ask_demo_approver" if request["is_replay"] else "ask_approver"
