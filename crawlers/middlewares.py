@@ -83,7 +83,7 @@ class Paging(_CrawlMiddleware):
         refused = 0
         async for output in result:
             if isinstance(output, Request) and output.meta.get("next_page"):
-                # A page that shows neither reviews nor refusals would be followed by such pages for ever.
+                # After a page without any review such pages might follow for ever.
                 if not reviews and not refused:
                     continue
                 is_fully_read = not crawl.reads_everything and output.meta["subject"] not in crawl.unfinished_subjects

@@ -25,6 +25,7 @@ class SourceSpider(Spider):
     def from_crawler(cls, crawler: Crawler, *args, **kwargs) -> "SourceSpider":
         spider = super().from_crawler(crawler, *args, **kwargs)
         crawler.signals.connect(spider.callback_failed, signals.spider_error)
+        crawler.signals.connect(spider.redirect_dropped, signals.request_dropped)
         return spider
 
     async def start(self) -> AsyncIterator[Request]:
@@ -48,13 +49,20 @@ class SourceSpider(Spider):
             fault = type(error).__name__
         if not isinstance(error, PageFault) and "orbidden" not in fault and "offsite" not in fault:
             self.crawl.pages += 1
-        self._count(fault, failure.request.meta.get("subject"))
+        self.count_fault(fault, failure.request.meta.get("subject"))
 
     def callback_failed(self, failure: Failure, response) -> None:
         """Count a page on which the spider itself broke; the log has the traceback."""
-        self._count(f"broken page ({failure.type.__name__})", response.meta.get("subject"))
+        self.count_fault(f"broken page ({failure.type.__name__})", response.meta.get("subject"))
 
-    def _count(self, fault: str, subject: str | None) -> None:
+    def redirect_dropped(self, request: Request) -> None:
+        """Count a redirect to an address that was asked for before: a loop, or two names of one page."""
+        if "redirect_urls" in request.meta:
+            self.crawl.pages += 1
+            self.count_fault("redirect to an address already asked for", request.meta.get("subject"))
+
+    def count_fault(self, fault: str, subject: str | None) -> None:
+        """Count a fault; what it hid, a subject or all, is read fully next time."""
         self.crawl.faults[fault] += 1
         if subject is None:
             self.crawl.is_complete = False

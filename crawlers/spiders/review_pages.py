@@ -29,8 +29,11 @@ class ReviewPagesSpider(SourceSpider):
         subject = response.meta["subject"]
         selectors = self.source.selectors
         reviews = self._selected_reviews(response, selectors) if selectors else self._json_ld_reviews(response)
+        review = None
         for review in reviews:
             yield {"subject_id": subject, **review}
+        if review is None:
+            self.count_fault("no review on the page", subject)
         if following := self._next_page(response):
             yield self.ask(following, self.parse_subject, subject=subject, next_page=True)
 
