@@ -54,6 +54,7 @@ def build_warehouse():
             "interceptors": [warehouse.before_task],
             "callback": warehouse.after_task,
             "no_version_check": True,
+            "dbt_cmd_global_flags": ["--no-use-colors"],
             "dbt_cmd_flags": ["--exclude-resource-type", "unit_test"],
         },
     )
