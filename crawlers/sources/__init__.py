@@ -120,9 +120,20 @@ def read_source(file: Path) -> ReviewPages | NewsFeed:
 
 
 def active_sources(kind: Literal["reviews", "articles"]) -> list[str]:
-    """The names of the sources of a kind that can be crawled now, in order."""
-    sources = map(read_source, _files().values())
-    return sorted(source.name for source in sources if source.kind == KINDS[kind] and is_active(source))
+    """The names of the sources of a kind that can be crawled now, in order.
+
+    One whose file is wrong is among them, whatever its kind, so that its own crawl fails and says why.
+    """
+    names = []
+    for name, file in sorted(_files().items()):
+        try:
+            source = read_source(file)
+        except SourceError:
+            names.append(name)
+        else:
+            if source.kind == KINDS[kind] and is_active(source):
+                names.append(name)
+    return names
 
 
 def is_active(source: Source) -> bool:

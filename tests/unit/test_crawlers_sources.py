@@ -75,6 +75,14 @@ def test_a_source_of_ones_own_is_active(home):
     assert sources.active_sources("reviews") == ["shop"]
 
 
+def test_a_wrong_source_fails_alone(home):
+    write(home / "sources", {**REVIEWS, "name": "good"}, "good")
+    write(home / "sources", {**REVIEWS, "name": "bad", "colour": "red"}, "bad")
+    assert sources.active_sources("reviews") == ["bad", "good"]
+    with pytest.raises(SourceError, match="colour"):
+        sources.load_source("bad")
+
+
 def test_demo_sources_are_active_while_the_site_shows_what_they_read(home, monkeypatch):
     world = home / "demo" / "world.json"
     world.write_text('{"world": {}}')
