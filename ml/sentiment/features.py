@@ -45,7 +45,7 @@ class Split:
 
 def normalise(title: str | None, body: str) -> str:
     """Title and body as one lower-case line: 너무우우 → 너무, ㅋㅋㅋㅋ → ㅋㅋ, ㅜ → ㅠ, digits → 0."""
-    text = unicodedata.normalize("NFKC", f"{title}\n{body}" if title else body).lower().replace("ㅜ", "ㅠ")
+    text = unicodedata.normalize("NFC", f"{title}\n{body}" if title else body).lower().replace("ㅜ", "ㅠ")
     text = _STRETCHED_VOWEL.sub(_unstretch, text)
     text = _REPEATED.sub(r"\1\1", text)
     return _SPACE.sub(" ", _DIGITS.sub("0", text)).strip()
@@ -57,7 +57,9 @@ def _unstretch(match: re.Match) -> str:
     has_final = code % _FINAL_COUNT != 0
     vowel = code // _FINAL_COUNT % _VOWEL_COUNT
     stretched_vowel = (ord(stretched) - _FIRST_SYLLABLE) // _FINAL_COUNT % _VOWEL_COUNT
-    return syllable if not has_final and vowel == stretched_vowel else match.group()
+    if not has_final and vowel == stretched_vowel:
+        return syllable
+    return syllable + stretched if len(match.group()) > 3 else match.group()
 
 
 def read_labelled(as_of: date) -> pd.DataFrame:

@@ -1,0 +1,120 @@
+"""What the sentiment model is given: normalised text, and rows parted by time."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from maeari import clock
+from ml.errors import ConfigError, TooFewRows
+from ml.sentiment.config import SentimentConfig
+from ml.sentiment.features import normalise, segments, split_by_time
+
+AS_OF = date(2026, 3, 31)
+SMALL = SentimentConfig(min_rows=500, holdout_min_rows=50)
+
+
+def rows(count: int, per_day: int, last: date = AS_OF, text: str = "리뷰") -> pd.DataFrame:
+    """So many labelled reviews that end on a day, `per_day` on each."""
+    end = clock.start_of_day(last) + timedelta(hours=12)
+    written = [end - timedelta(days=index // per_day) for index in reversed(range(count))]
+    return pd.DataFrame(
+        {
+            "review_id": [f"s:{index}" for index in range(count)],
+            "version_no": 1,
+            "source": "s",
+            "written_at": pd.to_datetime(written, utc=True),
+            "text": [f"{text} {index}" for index in range(count)],
+            "is_positive": [index % 2 == 0 for index in range(count)],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("너무우우우 좋아아아요", "너무 좋아요"),
+        ("ㅋㅋㅋㅋㅋㅋ 대박", "ㅋㅋ 대박"),
+        ("별로에요ㅜㅜㅜㅜ", "별로에요ㅠㅠ"),
+        ("최고!!!!!!", "최고!!"),
+        ("2025년에 3번  갔어요\n또 갈래요", "0년에 0번 갔어요 또 갈래요"),
+        ("GOOD", "good"),
+        ("아이를 데리고", "아이를 데리고"),
+        ("강아지", "강아지"),
+        ("거위의 꿈", "거위의 꿈"),
+    ],
+)
+def test_text_is_folded_to_what_matters(text, wanted):
+    assert normalise(None, text) == wanted
+
+
+def test_the_title_is_part_of_the_text():
+    assert normalise("최악", "다시는 안 가요") == "최악 다시는 안 가요"
+
+
+@given(st.text())
+def test_no_character_is_repeated_more_than_twice(text):
+    folded = normalise(None, text)
+    assert not any(a == b == c for a, b, c in zip(folded, folded[1:], folded[2:], strict=False))
+
+
+def test_the_holdout_is_the_newest_28_days():
+    split = split_by_time(rows(1_000, per_day=4), AS_OF, SMALL)
+    assert split.holdout_from == clock.start_of_day(date(2026, 3, 4))
+    assert len(split.holdout) == 28 * 4
+    assert split.training["written_at"].max() < split.holdout["written_at"].min()
+
+
+def test_a_thin_holdout_reaches_further_back_but_not_beyond_its_share():
+    config = SentimentConfig(min_rows=500, holdout_min_rows=400, holdout_max_share=0.2)
+    split = split_by_time(rows(1_000, per_day=4), AS_OF, config)
+    assert len(split.holdout) == 200
+
+
+def test_a_holdout_that_would_be_most_of_the_rows_is_cut():
+    split = split_by_time(rows(1_000, per_day=40), AS_OF, SMALL)
+    assert 100 <= len(split.holdout) <= 200
+
+
+def test_no_text_of_the_holdout_was_learned():
+    frame = rows(1_000, per_day=4)
+    frame.loc[frame.index[-5:], "text"] = "리뷰 3"
+    split = split_by_time(frame, AS_OF, SMALL)
+    assert not set(split.holdout["text"]) & set(split.training["text"])
+    assert len(split.holdout) == 28 * 4 - 5
+
+
+def test_too_few_rows_say_how_many_and_what_to_do():
+    with pytest.raises(TooFewRows, match="120 labelled reviews for 2026-03-31; training needs 500.*build_warehouse"):
+        split_by_time(rows(120, per_day=4), AS_OF, SMALL)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        ({"ngram_min": 5}, "raise ngram_max"),
+        ({"holdout_max_share": 0.7}, "lower it to at most 0.5"),
+        ({"min_rows": 200}, "raise min_rows"),
+    ],
+)
+def test_a_configuration_that_contradicts_itself_is_refused_with_advice(wrong, advice):
+    with pytest.raises(ConfigError, match=advice):
+        SentimentConfig(**wrong)
+
+
+def test_each_row_is_in_one_segment_of_each_kind():
+    frame = rows(300, per_day=4)
+    frame["source"] = ["a", "b", "b"] * 100
+    masks = segments(frame)
+    for kind in ("source ", "written "):
+        assert sum(mask.sum() for name, mask in masks.items() if name.startswith(kind)) == len(frame)
+    assert masks["source b"].sum() == 200
+    assert "written 2026-03" in masks
+
+
+def test_months_begin_in_the_business_zone():
+    frame = rows(1, per_day=1)
+    frame["written_at"] = pd.to_datetime([datetime(2026, 3, 31, 15, 30, tzinfo=UTC)], utc=True)
+    assert "written 2026-04" in segments(frame)

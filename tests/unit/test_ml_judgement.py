@@ -1,0 +1,160 @@
+"""When a person may be asked to release a challenger, and what they read."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml.judgement import Unseen, judge
+from ml.question import approval_body
+from ml.statistics import calibration_error, holm_adjusted, paired_difference
+
+ROWS = 4_000
+random = np.random.default_rng(7)
+TRUTH = random.random(ROWS) < 0.5
+
+
+def probabilities(accuracy: float, seed: int, truth: np.ndarray = TRUTH) -> np.ndarray:
+    """Calibrated probabilities that are right in the given share of rows."""
+    right = np.random.default_rng(seed).random(len(truth)) < accuracy
+    says_positive = right == truth
+    return np.where(says_positive, accuracy, 1 - accuracy)
+
+
+def unseen(challenger: np.ndarray, live: np.ndarray | None, baseline_accuracy: float = 0.6, **changes) -> Unseen:
+    facts = {
+        "since": datetime(2026, 5, 4, tzinfo=UTC),
+        "is_positive": TRUTH,
+        "challenger": challenger,
+        "live": live,
+        "baseline": probabilities(baseline_accuracy, seed=99) >= 0.5,
+        "segments": {"source a": np.arange(ROWS) < 2_000, "source b": np.arange(ROWS) >= 2_000},
+        "max_calibration_error": 0.05,
+    }
+    return Unseen(**facts | changes)
+
+
+def test_a_better_challenger_may_be_asked_for():
+    judged = judge(unseen(probabilities(0.9, 1), probabilities(0.8, 2)))
+    assert judged["may_ask"]
+    assert judged["comparisons"]["live"]["is_better"]
+
+
+def test_a_worse_challenger_may_not():
+    judged = judge(unseen(probabilities(0.8, 1), probabilities(0.9, 2)))
+    assert not judged["may_ask"]
+    assert any("Neither better" in reason for reason in judged["reasons"])
+
+
+def test_an_equal_challenger_is_not_worse():
+    same = probabilities(0.85, 1)
+    judged = judge(unseen(same, same))
+    assert judged["may_ask"]
+    assert judged["comparisons"]["live"] | {"difference": None} == {
+        "difference": None,
+        "p_value": 1.0,
+        "holm_p_value": 1.0,
+        "is_better": False,
+        "is_not_worse": True,
+    }
+
+
+def test_the_first_version_must_beat_the_baseline():
+    assert judge(unseen(probabilities(0.8, 1), None))["may_ask"]
+    judged = judge(unseen(probabilities(0.6, 1), None, baseline_accuracy=0.7))
+    assert not judged["may_ask"]
+    assert any("Not better than the baseline" in reason for reason in judged["reasons"])
+
+
+def test_a_boastful_challenger_may_not_be_asked_for():
+    boastful = np.where(probabilities(0.85, 1) >= 0.5, 0.999, 0.001)
+    judged = judge(unseen(boastful, probabilities(0.75, 2)))
+    assert not judged["may_ask"]
+    assert any("Not calibrated" in reason for reason in judged["reasons"])
+
+
+def test_a_challenger_that_fails_one_segment_may_not_be_asked_for():
+    challenger, live = probabilities(0.95, 1), probabilities(0.8, 2)
+    segment = np.arange(ROWS) < 400
+    challenger[segment] = probabilities(0.6, 3)[segment]
+    judged = judge(
+        unseen(challenger, live, segments={"source a": segment, "source b": ~segment}, max_calibration_error=1)
+    )
+    assert judged["comparisons"]["live"]["is_better"]
+    assert not judged["may_ask"]
+    assert "Worse in source a." in judged["reasons"]
+
+
+def test_too_few_rows_ask_nobody():
+    few = slice(0, 150)
+    judged = judge(
+        unseen(
+            probabilities(0.9, 1)[few], None, is_positive=TRUTH[few], baseline=TRUTH[few],
+            segments={"source a": np.ones(150, bool)},
+        )
+    )  # fmt: skip
+    assert not judged["may_ask"]
+    assert "150" in judged["reasons"][0]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
+def test_holm_only_raises_p_values_and_keeps_their_order(p_values):
+    adjusted = holm_adjusted(p_values)
+    assert all(after >= before for before, after in zip(p_values, adjusted, strict=True))
+    assert all(after <= 1 for after in adjusted)
+    ranked = [adjusted[index] for index in np.argsort(p_values, kind="stable")]
+    assert ranked == sorted(ranked)
+
+
+def test_holm_as_worked_by_hand():
+    assert holm_adjusted([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+@given(st.integers(1, 300), st.integers(0, 2**32 - 1))
+def test_a_paired_difference_lies_in_its_interval_and_turns_with_its_sides(rows, seed):
+    draws = np.random.default_rng(seed)
+    first, second = draws.random(rows) < 0.8, draws.random(rows) < 0.7
+    one, other = paired_difference(first, second), paired_difference(second, first)
+    assert one.low <= one.value <= one.high
+    assert (one.value, one.low, one.high) == pytest.approx((-other.value, -other.high, -other.low))
+
+
+def test_a_calibrated_model_has_a_small_error_and_a_boastful_one_a_large():
+    calm = probabilities(0.8, 5)
+    assert calibration_error(calm, TRUTH) < 0.03
+    assert calibration_error(np.where(calm >= 0.5, 1.0, 0.0), TRUTH) > 0.15
+
+
+def evidence(**changes) -> dict:
+    facts = {
+        "model": "sentiment", "version": 3, "live_version": 2, "as_of": "2026-05-31", "is_replay": False,
+        "training_set_id": "sentiment-2026-05-31-abc", "artifact_sha256": "f" * 64,
+        "window_from": "2026-05-03T15:00:00+00:00", "window_until": "2026-05-31T15:00:00+00:00",
+    }  # fmt: skip
+    return facts | judge(unseen(probabilities(0.9, 1), probabilities(0.8, 2))) | changes
+
+
+def test_the_question_says_what_was_seen_and_what_each_answer_does():
+    body = approval_body(evidence())
+    assert "Sentiment version 3 is better than version 2" in body
+    assert "written from 2026-05-04 to 2026-05-31" in body
+    assert "version 2 stays live" in body
+    assert "(/maeari/models/sentiment/versions/3)" in body
+    assert "Replay" not in body
+
+
+def test_a_replay_says_so():
+    assert "**Replay.**" in approval_body(evidence(is_replay=True))
+
+
+def test_data_cannot_become_markup():
+    hostile = "source [x](http://evil) | <script>alert(1)</script> `a`"
+    mask = np.ones(ROWS, bool)
+    judged = judge(unseen(probabilities(0.9, 1), probabilities(0.8, 2), segments={hostile: mask}))
+    body = approval_body(evidence(**judged))
+    assert "[x](http" not in body
+    assert "<script>" not in body.replace("\\<script\\>", "")
+    row = next(line for line in body.splitlines() if "evil" in line)
+    assert row.replace("\\|", "").count("|") == 6
