@@ -13,7 +13,3 @@ class CrawlFailed(MaeariError):
 
 class PageFault(MaeariError):
     """A fetched page cannot hold records; the crawl counts it and goes on."""
-
-
-class RecordRefused(MaeariError):
-    """A record breaks the contract of its table; the message is the reason kept in `raw.rejected`."""
