@@ -75,4 +75,4 @@ def test_the_question_to_the_approver(photograph):
 
 
 def _show(heading: str) -> Callable[[Page], None]:
-    return lambda page: page.get_by_role("heading", name=heading).scroll_into_view_if_needed()
+    return lambda page: page.get_by_role("heading", name=heading).evaluate("one => one.scrollIntoView()")
