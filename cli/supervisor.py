@@ -35,7 +35,7 @@ from maeari.settings import Ports, Settings
 PR_SET_PDEATHSIG = 1
 START_SECONDS = 300
 GRACE_SECONDS = 4
-END_SECONDS = 12
+END_SECONDS = 6
 MOST_SECONDS_BETWEEN_RESTARTS = 60
 AIRFLOW_PARTS = {
     "api-server": "metadatabase",
