@@ -8,7 +8,8 @@ from scipy import stats
 
 from maeari.statistics import Interval, wilson_interval
 
-CALIBRATION_BINS = 10
+MAX_CALIBRATION_BINS = 10
+MIN_ROWS_A_BIN = 200
 
 
 def paired_difference(first_right: np.ndarray, second_right: np.ndarray, confidence: float = 0.95) -> Interval:
@@ -45,8 +46,11 @@ def share(right: np.ndarray) -> dict:
 
 
 def calibration_error(probabilities: np.ndarray, is_positive: np.ndarray) -> float:
-    """The mean distance of probability and share of positives over ten bins of equal size."""
+    """The mean distance of probability and share of positives over up to ten bins of equal size.
+
+    Bins of fewer than 200 rows would measure chance: the error of a perfectly calibrated model grows as they shrink.
+    """
     order = np.argsort(probabilities, kind="stable")
-    bins = np.array_split(order, min(CALIBRATION_BINS, len(order)))
+    bins = np.array_split(order, min(MAX_CALIBRATION_BINS, max(1, len(order) // MIN_ROWS_A_BIN)))
     gaps = [abs(probabilities[rows].mean() - is_positive[rows].mean()) * len(rows) for rows in bins]
     return float(sum(gaps) / len(order))
