@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.console import Console
-from rich.panel import Panel
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cli import embedded_postgres
@@ -148,7 +149,6 @@ def _run_the_way() -> None:
     if Settings().airflow_url is None:
         stack.up()
     today = clock.today()
-    started_at = datetime.now(UTC)
     with Progress(
         SpinnerColumn(finished_text="[green]✓[/]"),
         TextColumn("{task.description}"),
@@ -157,38 +157,56 @@ def _run_the_way() -> None:
         console=console,
     ) as progress:
         airflow = _Follower(AirflowClient("robot"), progress)
-        landed = _crawl(airflow, today)
-        if landed:
-            airflow.follow_next("Build the warehouse with dbt", "build_warehouse", since=started_at)
-        live = _live_version()
-        if live is None:
+        is_new = _crawl_and_build(airflow, today)
+        is_first = _live_version() is None
+        if is_first:
             _release_first_model(airflow, today)
-        elif landed:
-            airflow.follow_next("Score the new reviews", "score_reviews", since=started_at)
-        if live is None or landed:
-            airflow.follow_next("Monitor the model", "monitor_models", since=started_at)
-            if _newest_verdict() == "declined" and _waiting_request() is None:
+        if is_first or is_new:
+            airflow.follow_next("Score the reviews", "score_reviews", since=airflow.seen_at)
+            monitored = airflow.follow_next("Monitor the model", "monitor_models", since=airflow.seen_at)
+            if airflow.task("monitor_models", monitored["dag_run_id"], "ask_for_retraining")["state"] == "success":
                 airflow.follow_next("Train a challenger on newer reviews", "train_sentiment", since=airflow.seen_at)
-                airflow.wait_for_question("Compare, and ask the approver", since=airflow.seen_at)
+                airflow.wait_for_question("Compare with the live version, and ask", since=airflow.seen_at)
     _print_summary(today)
 
 
-def _crawl(airflow: "_Follower", today: date) -> int:
+def _crawl_and_build(airflow: "_Follower", today: date) -> bool:
+    """Crawl both kinds and follow the build that what has landed started; False when nothing was new."""
     started_at = datetime.now(UTC)
     conf = {"as_of": today.isoformat()}
-    for title, dag_id in (("Crawl the news", "crawl_news"), ("Crawl the reviews", "crawl_reviews")):
-        airflow.run(title, dag_id, conf, detail=lambda: _crawled_since(started_at))
-    return _landed_since(started_at)
+    crawls = {dag_id: airflow.client.trigger(dag_id, conf)["dag_run_id"] for dag_id in ("crawl_news", "crawl_reviews")}
+    for dag_id, run_id in crawls.items():
+        kind = "articles" if dag_id == "crawl_news" else "reviews"
+        title = f"Crawl the {dag_id.removeprefix('crawl_')}"
+        airflow.follow(title, dag_id, run_id, detail=partial(_crawled_since, kind, started_at))
+    closing = [airflow.task(dag_id, run_id, "hand_on") for dag_id, run_id in crawls.items()]
+    handed_on = [datetime.fromisoformat(task["start_date"]) for task in closing if task["state"] == "success"]
+    title = "Build the warehouse with dbt"
+    if handed_on:
+        airflow.follow_next(title, "build_warehouse", since=max(handed_on))
+        return True
+    # A demo that was stopped in the middle left its build to Airflow.
+    for run in airflow.client.dag_runs("build_warehouse"):
+        if run["state"] in ("queued", "running"):
+            airflow.follow(title, "build_warehouse", run["dag_run_id"])
+            return True
+    return False
 
 
 def _release_first_model(airflow: "_Follower", today: date) -> None:
+    from maeari.airflow_client import AirflowClient
+
     first = _first_training_day(today)
     conf = {"as_of": first.isoformat(), "is_replay": True}
     started_at = datetime.now(UTC)
-    airflow.run(f"Train the first model as of {first}", "train_sentiment", conf)
+    training = airflow.client.trigger("train_sentiment", conf)
+    airflow.follow(f"Train the first model as of {first}", "train_sentiment", training["dag_run_id"])
     question = airflow.wait_for_question("Compare with the baseline, and ask", since=started_at)
-    from maeari.airflow_client import AirflowClient
-
+    if question is None:
+        raise StackError(
+            "The first model was not better than the baseline, so nobody was asked to release it. "
+            f"Its evidence is in ops.release_requests and at {_airflow_address()}/maeari/."
+        )
     AirflowClient("demo-approver").answer(
         question["dag_id"], question["dag_run_id"], question["task_id"], ["Approve"], {}
     )
@@ -197,7 +215,6 @@ def _release_first_model(airflow: "_Follower", today: date) -> None:
         "a replay, marked as such on the pages. Later releases wait for a person."
     )
     airflow.follow("Promote the model", "release_model", question["dag_run_id"])
-    airflow.follow_next("Score the reviews since then", "score_reviews", since=airflow.seen_at)
 
 
 def _first_training_day(today: date) -> date:
@@ -223,10 +240,6 @@ class _Follower:
         self.progress = progress
         self.seen_at = datetime.now(UTC)
 
-    def run(self, title: str, dag_id: str, conf: dict, detail: Callable[[], str] | None = None) -> dict:
-        run_id = self.client.trigger(dag_id, conf)["dag_run_id"]
-        return self.follow(title, dag_id, run_id, detail)
-
     def follow_next(self, title: str, dag_id: str, since: datetime) -> dict:
         """Follow the newest run of a DAG that was created after a moment, waiting for it to appear."""
         return self.follow(title, dag_id, self._next_run(dag_id, since)["dag_run_id"])
@@ -249,8 +262,12 @@ class _Follower:
             f"Open it in Airflow, or look into {Settings().path('logs')}; `maeari demo` goes on where it stopped."
         )
 
-    def wait_for_question(self, title: str, since: datetime) -> dict:
-        """Wait until the newest run of `release_model` asks a person, and return the question."""
+    def task(self, dag_id: str, run_id: str, task_id: str) -> dict:
+        """One task of a run."""
+        return next(task for task in self.client.task_instances(dag_id, run_id) if task["task_id"] == task_id)
+
+    def wait_for_question(self, title: str, since: datetime) -> dict | None:
+        """Wait until the newest run of `release_model` asks a person; None when there was nothing to ask."""
         line = self.progress.add_task(title, total=1, detail="")
         run = self._next_run("release_model", since)
         deadline = time.monotonic() + STEP_TIMEOUT.total_seconds()
@@ -263,10 +280,8 @@ class _Follower:
             if state == "failed":
                 raise StackError(self._failure("release_model", run["dag_run_id"]))
             if state == "success":
-                raise StackError(
-                    "release_model ended without a question: the challenger was not better than what it was "
-                    "compared with. The evidence is on the model's page and in ops.release_requests."
-                )
+                self.progress.update(line, completed=1, detail="not better than what it was compared with")
+                return None
             time.sleep(1)
         raise StackError(f"release_model asked nothing within {STEP_TIMEOUT}; look at its run in Airflow.")
 
@@ -306,13 +321,15 @@ def _row(query: str, *parameters) -> tuple:
         return cursor.fetchone()
 
 
-def _crawled_since(started_at: datetime) -> str:
-    items, pages = _row("select sum(items), sum(pages) from ops.crawls where started_at >= %s", started_at)
+def _crawled_since(kind: str, started_at: datetime) -> str:
+    from crawlers.sources import active_sources
+
+    items, pages = _row(
+        "select sum(items), sum(pages) from ops.crawls where started_at >= %s and source = any(%s)",
+        started_at,
+        active_sources(kind),
+    )
     return f"{items or 0:,} records on {pages or 0:,} pages"
-
-
-def _landed_since(started_at: datetime) -> int:
-    return _row("select coalesce(sum(landed), 0) from ops.crawls where started_at >= %s", started_at)[0]
 
 
 def _live_version() -> int | None:
@@ -330,33 +347,35 @@ def _waiting_request() -> int | None:
     return row and row[0]
 
 
+def _airflow_address() -> str:
+    settings = Settings()
+    return settings.airflow_url or f"http://127.0.0.1:{settings.ports().airflow}"
+
+
 def _print_summary(today: date) -> None:
     settings = Settings()
-    ports = settings.ports()
+    airflow = _airflow_address()
     passwords = load_secrets(settings.home).airflow_users
-    airflow = settings.airflow_url or f"http://127.0.0.1:{ports.airflow}"
-    reviews, verdict, waiting = _row("select count(*) from marts.fct_reviews")[0], _newest_verdict(), _waiting_request()
-    log_ins = "\n".join(
-        f"            {user:<9} {passwords[user].get_secret_value()}" for user in ("admin", "approver", "viewer")
-    )
-    question = (
-        f"sentiment version {waiting}: log in as approver at {airflow}/required_actions, or run `maeari approve`"
-        if waiting
-        else "nothing"
-    )
-    console.print(
-        Panel(
-            f"[bold]World's day[/]  {today}; {reviews:,} reviews; newest verdict: {verdict or 'none'}\n"
-            f"[bold]Airflow[/]      {airflow}\n"
-            f"[bold]Log-ins[/]\n{log_ins}\n"
-            f"[bold]Reports[/]      {airflow}/maeari/  (also in Airflow's menu: Maeari)\n"
-            f"[bold]MLflow[/]       http://127.0.0.1:{ports.mlflow}\n"
-            f"[bold]SQL[/]          {_psql_line(settings)}\n"
-            f"[bold]Waiting[/]      {question}\n"
-            "[dim]`make down` stops everything; `maeari demo advance --weeks 4` moves the world's clock on.[/]",
-            title="Maeari is up",
-        )
-    )
+    (reviews,) = _row("select count(*) from marts.fct_reviews")
+    waiting = _waiting_request()
+    lines = {
+        "World's day": f"{today}; {reviews:,} reviews; newest verdict: {_newest_verdict() or 'none'}",
+        "Airflow": airflow,
+        **{f"  {user}": f"password {passwords[user].get_secret_value()}" for user in ("admin", "approver", "viewer")},
+        "Reports": f"{airflow}/maeari/ (after the log-in; also in Airflow's menu: Maeari)",
+        "MLflow": f"http://127.0.0.1:{settings.ports().mlflow}",
+        "SQL": f"make psql, or {_psql_line(settings)}",
+        "Waiting": (
+            f"sentiment version {waiting} for your approval: {airflow}/required_actions as approver, or `maeari approve`"
+            if waiting
+            else "nothing"
+        ),
+        "Next": "`make down` stops everything; `maeari demo advance --weeks 4` moves the world's clock on.",
+    }
+    console.rule("Maeari is up")
+    for name, text in lines.items():
+        # Never wrapped, so that a line can be copied whole.
+        console.print(f"[bold]{name:<12}[/] {escape(text)}", soft_wrap=True, highlight=False)
 
 
 def _psql_line(settings: Settings) -> str:

@@ -9,7 +9,7 @@ it beside the source's file in `crawlers/sources/`. *Stopped*, or the site did n
 sources brought has been handed on. `maeari crawl NAME` does the same without Airflow.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.sdk import Asset, CronTriggerTimetable, Metadata, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
@@ -22,7 +22,6 @@ RAW_REVIEWS = Asset(assets.RAW_REVIEWS)
 
 @dag(
     schedule=CronTriggerTimetable("0 4 * * *", timezone=clock.zone().key),
-    start_date=datetime(2024, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},

@@ -1,0 +1,146 @@
+"""Pages on a site → Postgres → dbt → Airflow → an approved model → a drift report, as `maeari demo` runs it."""
+
+import time
+from datetime import date, timedelta
+
+import httpx
+import pytest
+
+from demo.world import START, WorldConfig
+from maeari.airflow_client import AirflowClient
+from maeari.errors import AirflowRefused
+from maeari.postgres import connect
+from maeari.settings import load_secrets
+
+DECLINE_BEGINS = START + timedelta(weeks=WorldConfig().decline_week)
+
+
+@pytest.fixture(scope="module")
+def told(stack) -> str:
+    """What `maeari demo` printed on its first run."""
+    return stack.maeari("demo").stdout
+
+
+@pytest.fixture
+def query(stack, told):
+    """A function that reads the warehouse as the pages do."""
+
+    def run(statement: str) -> list[tuple]:
+        with connect("web") as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall()
+
+    return run
+
+
+@pytest.fixture
+def question(stack, told) -> dict:
+    """The retraining's question, which the demo leaves to a person."""
+    (question,) = AirflowClient("viewer").waiting_approvals()
+    return question
+
+
+def test_the_terminal_says_where_everything_is(stack, told):
+    ports = stack.settings.ports()
+    assert f"http://127.0.0.1:{ports.airflow}/maeari/" in told
+    assert f"-p {ports.postgres} -U maeari_analyst" in told
+    assert "the user demo-approver" in told
+    assert "log in as approver" in told
+
+
+def test_every_review_on_the_site_has_landed_once(query, stack):
+    from demo.state import read_state
+    from demo.world import World
+
+    state = read_state(stack.home / "demo" / "world.json")
+    listed = {review.review_id for review in World(state.world).reviews(state.today)}
+    landed = [row[0] for row in query("select source_review_id from raw.reviews")]
+    assert set(landed) == listed
+    assert len(landed) == len(listed)
+    assert query("select count(*) > 300 from raw.articles") == [(True,)]
+
+
+def test_no_author_and_no_personal_data_has_landed(query):
+    assert query("select count(*) from raw.reviews where author_key !~ '^[0-9a-f]{64}$'") == [(0,)]
+    assert query(r"select count(*) from raw.reviews where body ~ '010-\d{4}-\d{4}' or body ~ '@example\.com'") == [(0,)]
+    assert query("select sum(redacted) > 0 from ops.crawls") == [(True,)]
+
+
+def test_the_first_release_is_a_replay_approved_by_name(query):
+    assert query("select version, approved_by, is_replay from ops.deployments") == [(1, "demo-approver", True)]
+
+
+def test_the_decline_is_called_within_two_windows_and_nothing_before(query):
+    verdicts = query(
+        "select window_start, verdict from monitoring.verdicts where model = 'sentiment' order by window_start"
+    )
+    before = [verdict for start, verdict in verdicts if start < DECLINE_BEGINS]
+    since = [verdict for start, verdict in verdicts if start >= DECLINE_BEGINS]
+    assert len(before) >= 10
+    assert "declined" not in before
+    assert "declined" in since[:2]
+    assert since[-1] == "declined"
+
+
+def test_the_newest_window_has_a_drift_report(query, stack):
+    ((path, newest),) = query(
+        "select path, window_end from monitoring.reports where model = 'sentiment' order by window_end desc limit 1"
+    )
+    assert newest == date(2026, 5, 31)
+    assert "<html" in (stack.home / "reports" / path).read_text()[:2000].lower()
+
+
+def test_a_prediction_leads_back_to_its_crawl_and_its_training_set(query):
+    traced = query(
+        """
+        select count(*), count(c.crawl_id), count(v.version), count(t.training_set_id)
+        from predictions.sentiment p
+        left join raw.reviews r
+            on r.source || ':' || r.source_review_id = p.review_id and r.content_hash = p.content_hash
+        left join ops.crawls c using (crawl_id)
+        left join ops.model_versions v on v.model = 'sentiment' and v.version = p.model_version
+        left join ops.training_sets t using (training_set_id)
+        """
+    )[0]
+    assert traced[0] > 30_000
+    assert set(traced) == {traced[0]}
+
+
+def test_a_retraining_waits_for_a_person(query, question):
+    assert query("select version, is_replay from ops.release_requests where outcome = 'waiting'") == [(2, False)]
+    assert [user["id"] for user in question["assigned_users"]] == ["approver"]
+
+
+@pytest.mark.parametrize("user", ["viewer", "admin", "demo-approver", "robot"])
+def test_only_the_approver_may_answer(question, user):
+    with pytest.raises(AirflowRefused) as refused:
+        AirflowClient(user).answer(question["dag_id"], question["dag_run_id"], question["task_id"], ["Approve"], {})
+    assert refused.value.status == 403
+
+
+def test_an_anonymous_caller_can_neither_answer_nor_read_a_page(stack, question):
+    base = f"http://127.0.0.1:{stack.settings.ports().airflow}"
+    address = "dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/-1/hitlDetails".format(**question)
+    assert httpx.patch(f"{base}/api/v2/{address}", json={"chosen_options": ["Approve"]}).status_code == 401
+    for page in ("", "models/sentiment", "models/sentiment/versions/1", "reviews", "warehouse-docs"):
+        assert httpx.get(f"{base}/maeari/{page}").status_code == 401, page
+
+
+def test_a_second_demo_lands_no_row_twice(stack, query):
+    counts = "select (select count(*) from raw.reviews), (select count(*) from raw.articles), (select count(*) from raw.rejected)"
+    before = query(counts)
+    stack.maeari("demo")
+    assert query(counts) == before
+    assert query("select count(*) from ops.deployments") == [(1,)]
+
+
+def test_the_approver_releases_the_challenger(stack, query, question):
+    password = load_secrets(stack.home).airflow_users["approver"].get_secret_value()
+    stack.maeari("approve", "--user", "approver", environment={"MAEARI_AIRFLOW_PASSWORD": password})
+    client, deadline = AirflowClient("viewer"), time.monotonic() + 180
+    while client.dag_run(question["dag_id"], question["dag_run_id"])["state"] not in ("success", "failed"):
+        assert time.monotonic() < deadline, "release_model has not ended"
+        time.sleep(1)
+    assert query("select version, approved_by, is_replay from ops.deployments where live_to is null") == [
+        (2, "approver", False)
+    ]
