@@ -54,10 +54,11 @@ def score(as_of: date) -> dict:
     """Score what was known at the end of `as_of` and is not scored yet; running it again adds nothing.
 
     A version scores what was written from 90 days before it takes effect until the next one does. Reviews written
-    while it was in effect get the purpose `live`, however late they were scored; earlier ones `backfill`.
+    while it was in effect get the purpose `live`, however late they were scored; earlier ones `backfill`. A version
+    that takes effect when `as_of` ends is backfilled already, so that a release shows at once.
     """
     known_until = clock.end_of_day(as_of)
-    stretches = [stretch for stretch in registry.stretches("sentiment") if stretch.effective_from < known_until]
+    stretches = [stretch for stretch in registry.stretches("sentiment") if stretch.effective_from <= known_until]
     by_version = {}
     for stretch in stretches:
         until = min(stretch.effective_until or known_until, known_until)

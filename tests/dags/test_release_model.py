@@ -64,7 +64,8 @@ def test_a_waiting_question_does_not_hold_up_a_newer_challenger(release):
 )
 def test_the_chain_of_assets_is_closed(bag, dag_id, starts_on, hands_on):
     dag = bag.dags[dag_id]
-    assert {key.name for key, _ in dag.timetable.asset_condition.iter_assets()} == starts_on
+    condition = dag.timetable.asset_condition
+    assert {asset.name for asset in getattr(condition, "objects", [condition])} == starts_on
     assert {asset.name for task in dag.tasks for asset in task.outlets} == {hands_on}
 
 

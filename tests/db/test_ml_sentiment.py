@@ -314,6 +314,19 @@ def test_each_review_is_scored_once_by_the_version_in_charge(first, no_release, 
     }
 
 
+def test_an_approved_version_scores_the_last_90_days_at_once(first, no_release, airflow, world, monkeypatch):
+    from ml import release, sentiment
+
+    monkeypatch.setenv("MAEARI_AS_OF", AS_OF.isoformat())
+    airflow.answer("Approve")
+    release.promote(ask(first.version)["request_id"])
+    effective = clock.end_of_day(AS_OF)
+    assert sentiment.score(AS_OF - timedelta(days=1))["by_version"] == {}
+    expected = sum(review.written_at >= effective - timedelta(days=90) for review in world)
+    assert sentiment.score(AS_OF)["scored"] == expected
+    assert fetch("select distinct purpose from predictions.sentiment") == [("backfill",)]
+
+
 def test_a_broken_off_scoring_goes_on_where_it_stopped(first, no_release, airflow, monkeypatch):
     from ml import sentiment
 
