@@ -15,7 +15,7 @@ USUAL_MIN_ROWS = 100
 PSI_COLUMNS = ("review_length", "stars", "positive_probability")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reference:
     """What windows are compared with: the rows themselves and what was fixed from them."""
 

@@ -1,6 +1,7 @@
 """The drift report of a window as HTML, drawn by Evidently from derived columns, never from text."""
 
 import os
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +28,19 @@ def write(file: Path, rows: pd.DataFrame, reference: drift.Reference, psi_limit:
     """
     columns = DataDriftPreset(num_method="psi", cat_method="psi", num_threshold=psi_limit, cat_threshold=psi_limit)
     current = _dataset(drift.describe(rows), reference.bigrams)
-    # Every other row: the bigram vocabulary comes from the rest, in which no pair could be unknown.
-    past = _dataset(reference.rows.iloc[1::2], reference.bigrams)
     # A column without any variation has no correlation, which Evidently asks for all the same.
     with np.errstate(invalid="ignore"):
-        html = Report([columns]).run(current, past).get_html_str(as_iframe=False)
+        html = Report([columns]).run(current, _past(reference)).get_html_str(as_iframe=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".part")
     unfinished.write_text(html, encoding="utf-8")
     os.replace(unfinished, file)
+
+
+@lru_cache(maxsize=1)
+def _past(reference: drift.Reference) -> Dataset:
+    # Every other row: the vocabulary of pairs comes from the rest, in which no pair could be unknown.
+    return _dataset(reference.rows.iloc[1::2], reference.bigrams)
 
 
 def _dataset(rows: pd.DataFrame, bigrams: frozenset[str]) -> Dataset:

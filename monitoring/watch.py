@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -72,13 +71,6 @@ def draw_report(policy: str, day: date) -> Path:
         return _Eye(connection, rules, deployments).draw(window)
 
 
-@dataclass(frozen=True)
-class _Reference:
-    start: datetime
-    end: datetime
-    fixed: drift.Reference
-
-
 class _Eye:
     """Reads and measures one model's windows through one connection; a version's reference is read once."""
 
@@ -86,19 +78,22 @@ class _Eye:
         self.connection = connection
         self.rules = rules
         self.deployments = deployments
-        self._references: dict[int, _Reference] = {}
+        self._references: dict[int, drift.Reference] = {}
+        self._reference_sha256s: dict[int, str] = {}
 
     def inputs_sha256(self, window: Window) -> str:
         """A fingerprint of everything that measuring the window reads."""
         version = windows.version_at(self.deployments, window.end)
         start, end = _moments(window)
-        reference_start, reference_end = windows.read_holdout(self.connection, self.rules.model, version)
+        if version not in self._reference_sha256s:
+            holdout = windows.read_holdout(self.connection, self.rules.model, version)
+            self._reference_sha256s[version] = windows.fingerprint(self.connection, version, *holdout)
         parts = [
             MEASURES,
             version,
             self.rules.segments,
             windows.fingerprint(self.connection, version, start, end),
-            windows.fingerprint(self.connection, version, reference_start, reference_end),
+            self._reference_sha256s[version],
             crawls.measure(self.connection, start, end),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
