@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -157,51 +157,40 @@ def _run_the_way() -> None:
         console=console,
     ) as progress:
         airflow = _Follower(AirflowClient("robot"), progress)
-        is_new = _crawl_and_build(airflow, today)
-        is_first = _live_version() is None
-        if is_first:
-            _release_first_model(airflow, today)
-        if is_first or is_new:
-            airflow.follow_next("Score the reviews", "score_reviews", since=airflow.seen_at)
-            monitored = airflow.follow_next("Monitor the model", "monitor_models", since=airflow.seen_at)
-            if airflow.task("monitor_models", monitored["dag_run_id"], "ask_for_retraining")["state"] == "success":
-                airflow.follow_next("Train a challenger on newer reviews", "train_sentiment", since=airflow.seen_at)
-                airflow.wait_for_question("Compare with the live version, and ask", since=airflow.seen_at)
+        started = _crawl_and_build(airflow, today)
+        if _live_version() is None:
+            started = _release_first_model(airflow, today)
+        if started:
+            scored = airflow.follow_started_by("Score the reviews", "score_reviews", started)
+            monitored = airflow.follow_started_by("Monitor the model", "monitor_models", scored)
+            if airflow.task(monitored, "ask_for_retraining")["state"] == "success":
+                trained = airflow.follow_started_by("Train a challenger on newer reviews", "train_sentiment", monitored)
+                airflow.wait_for_question("Compare with the live version, and ask", trained)
     _print_summary(today)
 
 
-def _crawl_and_build(airflow: "_Follower", today: date) -> bool:
-    """Crawl both kinds and follow the build that what has landed started; False when nothing was new."""
+def _crawl_and_build(airflow: "_Follower", today: date) -> dict | None:
+    """Crawl both kinds and follow the builds that what has landed started; the last of them, None without news."""
     started_at = datetime.now(UTC)
     conf = {"as_of": today.isoformat()}
-    crawls = {dag_id: airflow.client.trigger(dag_id, conf)["dag_run_id"] for dag_id in ("crawl_news", "crawl_reviews")}
-    for dag_id, run_id in crawls.items():
-        kind = "articles" if dag_id == "crawl_news" else "reviews"
-        title = f"Crawl the {dag_id.removeprefix('crawl_')}"
-        airflow.follow(title, dag_id, run_id, detail=partial(_crawled_since, kind, started_at))
-    closing = [airflow.task(dag_id, run_id, "hand_on") for dag_id, run_id in crawls.items()]
-    handed_on = [datetime.fromisoformat(task["start_date"]) for task in closing if task["state"] == "success"]
-    title = "Build the warehouse with dbt"
-    if handed_on:
-        airflow.follow_next(title, "build_warehouse", since=max(handed_on))
-        return True
-    # A demo that was stopped in the middle left its build to Airflow.
-    for run in airflow.client.dag_runs("build_warehouse"):
-        if run["state"] in ("queued", "running"):
-            airflow.follow(title, "build_warehouse", run["dag_run_id"])
-            return True
-    return False
+    crawls = [airflow.client.trigger(dag_id, conf) for dag_id in ("crawl_news", "crawl_reviews")]
+    for crawl, kind in zip(crawls, ("articles", "reviews"), strict=True):
+        title = f"Crawl the {crawl['dag_id'].removeprefix('crawl_')}"
+        airflow.follow(title, crawl, detail=partial(_crawled_since, kind, started_at))
+    build = None
+    for crawl in crawls:
+        if airflow.task(crawl, "hand_on")["state"] == "success":
+            build = airflow.follow_started_by(f"Build the warehouse after {crawl['dag_id']}", "build_warehouse", crawl)
+    return build or airflow.follow_unfinished("Build the warehouse", "build_warehouse")
 
 
-def _release_first_model(airflow: "_Follower", today: date) -> None:
+def _release_first_model(airflow: "_Follower", today: date) -> dict:
     from maeari.airflow_client import AirflowClient
 
     first = _first_training_day(today)
-    conf = {"as_of": first.isoformat(), "is_replay": True}
-    started_at = datetime.now(UTC)
-    training = airflow.client.trigger("train_sentiment", conf)
-    airflow.follow(f"Train the first model as of {first}", "train_sentiment", training["dag_run_id"])
-    question = airflow.wait_for_question("Compare with the baseline, and ask", since=started_at)
+    training = airflow.client.trigger("train_sentiment", {"as_of": first.isoformat(), "is_replay": True})
+    airflow.follow(f"Train the first model as of {first}", training)
+    question = airflow.wait_for_question("Compare with the baseline, and ask", training)
     if question is None:
         raise StackError(
             "The first model was not better than the baseline, so nobody was asked to release it. "
@@ -214,7 +203,7 @@ def _release_first_model(airflow: "_Follower", today: date) -> None:
         "  The demo itself approved this first release as the user [bold]demo-approver[/]: "
         "a replay, marked as such on the pages. Later releases wait for a person."
     )
-    airflow.follow("Promote the model", "release_model", question["dag_run_id"])
+    return airflow.follow("Promote the model", question)
 
 
 def _first_training_day(today: date) -> date:
@@ -233,86 +222,91 @@ def _first_training_day(today: date) -> date:
 
 
 class _Follower:
-    """Waits for Airflow's runs and shows each as one line of progress."""
+    """Waits for Airflow's runs, each known by its `dag_id` and `dag_run_id`, and shows each as a line of progress."""
 
     def __init__(self, client, progress: Progress):
         self.client = client
         self.progress = progress
-        self.seen_at = datetime.now(UTC)
 
-    def follow_next(self, title: str, dag_id: str, since: datetime) -> dict:
-        """Follow the newest run of a DAG that was created after a moment, waiting for it to appear."""
-        return self.follow(title, dag_id, self._next_run(dag_id, since)["dag_run_id"])
-
-    def follow(self, title: str, dag_id: str, run_id: str, detail: Callable[[], str] | None = None) -> dict:
+    def follow(self, title: str, run: dict, detail: Callable[[], str] | None = None) -> dict:
+        """Wait until a run has succeeded; raises StackError with the end of the failed task's log."""
         line = self.progress.add_task(title, total=1, detail="")
-        self.seen_at = datetime.now(UTC)
-        deadline = time.monotonic() + STEP_TIMEOUT.total_seconds()
-        while time.monotonic() < deadline:
-            run = self.client.dag_run(dag_id, run_id)
+        for _ in _seconds(f"{run['dag_id']} run {run['dag_run_id']} has not finished"):
+            run = self.client.dag_run(run["dag_id"], run["dag_run_id"])
+            self._raise_failure(run)
             if run["state"] == "success":
-                self.progress.update(line, completed=1, detail=detail() if detail else "")
-                return run
-            if run["state"] == "failed":
-                raise StackError(self._failure(dag_id, run_id))
-            self.progress.update(line, detail=detail() if detail else self._running_task(dag_id, run_id))
-            time.sleep(1)
-        raise StackError(
-            f"{dag_id} run {run_id} has not finished after {STEP_TIMEOUT}. "
-            f"Open it in Airflow, or look into {Settings().path('logs')}; `maeari demo` goes on where it stopped."
-        )
+                break
+            self.progress.update(line, detail=detail() if detail else self._running_task(run))
+        self.progress.update(line, completed=1, detail=detail() if detail else "")
+        return run
 
-    def task(self, dag_id: str, run_id: str, task_id: str) -> dict:
+    def follow_started_by(self, title: str, dag_id: str, cause: dict) -> dict:
+        """Follow the run of a DAG that an asset event of another run started, waiting for it to appear."""
+        return self.follow(title, self._started_by(dag_id, cause))
+
+    def follow_unfinished(self, title: str, dag_id: str) -> dict | None:
+        """Follow a run that a demo stopped in the middle left to Airflow, None when there is none."""
+        unfinished = [run for run in self.client.dag_runs(dag_id) if run["state"] in ("queued", "running")]
+        return self.follow(title, unfinished[0]) if unfinished else None
+
+    def task(self, run: dict, task_id: str) -> dict:
         """One task of a run."""
-        return next(task for task in self.client.task_instances(dag_id, run_id) if task["task_id"] == task_id)
+        return next(task for task in self._tasks(run) if task["task_id"] == task_id)
 
-    def wait_for_question(self, title: str, since: datetime) -> dict | None:
-        """Wait until the newest run of `release_model` asks a person; None when there was nothing to ask."""
+    def wait_for_question(self, title: str, training: dict) -> dict | None:
+        """Wait until the release of what a run has trained asks a person; None when there was nothing to ask."""
         line = self.progress.add_task(title, total=1, detail="")
-        run = self._next_run("release_model", since)
-        deadline = time.monotonic() + STEP_TIMEOUT.total_seconds()
-        while time.monotonic() < deadline:
+        run = self._started_by("release_model", training)
+        for _ in _seconds(f"release_model run {run['dag_run_id']} has asked nothing"):
             for question in self.client.waiting_approvals():
                 if question["dag_run_id"] == run["dag_run_id"]:
                     self.progress.update(line, completed=1)
                     return question
-            state = self.client.dag_run("release_model", run["dag_run_id"])["state"]
-            if state == "failed":
-                raise StackError(self._failure("release_model", run["dag_run_id"]))
-            if state == "success":
+            run = self.client.dag_run(run["dag_id"], run["dag_run_id"])
+            self._raise_failure(run)
+            if run["state"] == "success":
                 self.progress.update(line, completed=1, detail="not better than what it was compared with")
                 return None
-            time.sleep(1)
-        raise StackError(f"release_model asked nothing within {STEP_TIMEOUT}; look at its run in Airflow.")
 
-    def _next_run(self, dag_id: str, since: datetime) -> dict:
-        deadline = time.monotonic() + STEP_TIMEOUT.total_seconds()
-        while time.monotonic() < deadline:
-            runs = [
-                run
-                for run in self.client.dag_runs(dag_id)
-                if datetime.fromisoformat(run["run_after"]) >= since - timedelta(seconds=1)
-            ]
-            if runs:
-                return max(runs, key=lambda run: run["run_after"])
-            time.sleep(1)
-        raise StackError(
-            f"No run of {dag_id} has begun since {since:%H:%M:%S} UTC; is the scheduler up? `maeari status`"
-        )
+    def _started_by(self, dag_id: str, cause: dict) -> dict:
+        for _ in _seconds(f"No run of {dag_id} was started by {cause['dag_id']} run {cause['dag_run_id']}"):
+            for run in self.client.dag_runs(dag_id):
+                events = self.client.upstream_asset_events(dag_id, run["dag_run_id"])
+                if any(event["source_run_id"] == cause["dag_run_id"] for event in events):
+                    return run
 
-    def _running_task(self, dag_id: str, run_id: str) -> str:
-        tasks = self.client.task_instances(dag_id, run_id)
+    def _tasks(self, run: dict) -> list[dict]:
+        return self.client.task_instances(run["dag_id"], run["dag_run_id"])
+
+    def _running_task(self, run: dict) -> str:
+        tasks = self._tasks(run)
         running = [task["task_id"] for task in tasks if task["state"] == "running"]
         done = sum(task["state"] in ("success", "skipped") for task in tasks)
         return f"{done}/{len(tasks)} {running[0] if running else ''}"
 
-    def _failure(self, dag_id: str, run_id: str) -> str:
-        failed = [task for task in self.client.task_instances(dag_id, run_id) if task["state"] == "failed"]
+    def _raise_failure(self, run: dict) -> None:
+        if run["state"] != "failed":
+            return
+        failed = [task for task in self._tasks(run) if task["state"] == "failed"]
         if not failed:
-            return f"{dag_id} run {run_id} failed before a task could say why; look at it in Airflow."
+            raise StackError(f"{run['dag_id']} run {run['dag_run_id']} failed before a task could say why.")
         task = failed[0]
-        log = self.client.task_log(dag_id, run_id, task["task_id"], task["try_number"], task["map_index"])
-        return f"{dag_id}: the task {task['task_id']} failed. The end of its log:\n{log[-2500:]}"
+        log = self.client.task_log(
+            run["dag_id"], run["dag_run_id"], task["task_id"], task["try_number"], task["map_index"]
+        )
+        raise StackError(f"{run['dag_id']}: the task {task['task_id']} failed. The end of its log:\n{log[-2500:]}")
+
+
+def _seconds(complaint: str) -> Iterator[None]:
+    """A step each second, until a step has taken so long that something must be wrong."""
+    deadline = time.monotonic() + STEP_TIMEOUT.total_seconds()
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(1)
+    raise StackError(
+        f"{complaint} within {STEP_TIMEOUT}. Look at it in Airflow, or into {Settings().path('logs')}; "
+        "`maeari demo` goes on where it stopped."
+    )
 
 
 def _row(query: str, *parameters) -> tuple:
@@ -366,7 +360,7 @@ def _print_summary(today: date) -> None:
         "MLflow": f"http://127.0.0.1:{settings.ports().mlflow}",
         "SQL": f"make psql, or {_psql_line(settings)}",
         "Waiting": (
-            f"sentiment version {waiting} for your approval: {airflow}/required_actions as approver, or `maeari approve`"
+            f"sentiment version {waiting}: answer as approver at {airflow}/required_actions, or by `maeari approve`"
             if waiting
             else "nothing"
         ),

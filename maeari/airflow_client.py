@@ -50,6 +50,10 @@ class AirflowClient:
         params = {"order_by": "-run_after", "limit": limit}
         return self._call("GET", f"dags/{dag_id}/dagRuns", params=params)["dag_runs"]
 
+    def upstream_asset_events(self, dag_id: str, run_id: str) -> list[dict]:
+        """The asset events that started a run, each with its `source_dag_id` and `source_run_id`."""
+        return self._call("GET", f"dags/{dag_id}/dagRuns/{run_id}/upstreamAssetEvents")["asset_events"]
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict]:
         """The task instances of a run, mapped ones each by itself."""
         found = []

@@ -5,9 +5,10 @@ import sys
 if "scheduler" in sys.argv:
     # Task processes are forked from the scheduler: what it has imported, no task imports again.
     import cosmos.operators.local  # noqa: F401, TID251
-    import dbt.adapters.postgres  # noqa: F401
-    import dbt.cli.main  # noqa: F401
+    import dbt.adapters.postgres
+    import dbt.cli.main
     import dbt.task.build  # noqa: F401
     import pandas  # noqa: F401
     import sklearn.pipeline  # noqa: F401
+
     import web.plugin  # noqa: F401
