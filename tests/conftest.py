@@ -81,9 +81,10 @@ class OwnStack:
         self.home = Path(tempfile.mkdtemp(prefix="maeari-stack-"))
         self.settings = Settings(home=self.home)
 
-    def maeari(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+    def maeari(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess:
         """Run `maeari …` on this stack and return its output."""
-        result = subprocess.run([MAEARI, *arguments], env=self._environment(), capture_output=True, text=True)
+        environment = self._environment() | environment
+        result = subprocess.run([MAEARI, *arguments], env=environment, capture_output=True, text=True)
         if check and result.returncode != 0:
             pytest.fail(f"maeari {' '.join(arguments)}: {result.stdout}\n{result.stderr}\n{self.logs()}")
         return result

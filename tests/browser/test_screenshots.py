@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
+from maeari.airflow_client import AirflowClient
 from maeari.settings import Settings, load_secrets
 
 HOME = os.environ.get("MAEARI_SCREENSHOTS")
@@ -44,7 +45,7 @@ def photograph(browser: Browser, monkeypatch) -> Callable[..., None]:
 
 def test_the_overview_in_airflow(photograph):
     photograph(
-        "overview",
+        "index",
         "/plugin/maeari",
         lambda page: page.frame_locator("iframe[title=Maeari]").get_by_role("heading", name="Models").wait_for(),
     )
@@ -52,7 +53,7 @@ def test_the_overview_in_airflow(photograph):
 
 def test_the_model(photograph):
     photograph("model", "/maeari/models/sentiment", _show("How often it was right"))
-    photograph("model-phone", "/maeari/models/sentiment", _show("How often it was right"), width=375)
+    photograph("phone", "/maeari/models/sentiment", _show("How often it was right"), width=375)
 
 
 def test_the_newest_window_with_its_report(photograph):
@@ -61,7 +62,7 @@ def test_the_newest_window_with_its_report(photograph):
         _show("Drift report")(page)
         page.frame_locator("iframe.report").get_by_text("Dataset Drift", exact=True).wait_for()
 
-    photograph("drift-report", "/maeari/models/sentiment", open_newest)
+    photograph("drift", "/maeari/models/sentiment", open_newest)
 
 
 def test_the_reviews(photograph):
@@ -69,9 +70,10 @@ def test_the_reviews(photograph):
 
 
 def test_the_question_to_the_approver(photograph):
-    photograph(
-        "required-actions", "/required_actions?response_received=false", lambda page: page.locator("table").wait_for()
-    )
+    # The photographer's fixture has set the home of the stack.
+    (question,) = AirflowClient("viewer").waiting_approvals()
+    address = "/dags/{dag_id}/runs/{dag_run_id}/tasks/{task_id}/required_actions".format(**question)
+    photograph("approval", address, lambda page: page.get_by_text("What your answer does").wait_for())
 
 
 def _show(heading: str) -> Callable[[Page], None]:

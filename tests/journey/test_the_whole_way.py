@@ -136,7 +136,7 @@ def test_a_second_demo_lands_no_row_twice(stack, query):
 
 def test_the_approver_releases_the_challenger(stack, query, question):
     password = load_secrets(stack.home).airflow_users["approver"].get_secret_value()
-    stack.maeari("approve", "--user", "approver", environment={"MAEARI_AIRFLOW_PASSWORD": password})
+    stack.maeari("approve", "--user", "approver", MAEARI_AIRFLOW_PASSWORD=password)
     client, deadline = AirflowClient("viewer"), time.monotonic() + 180
     while client.dag_run(question["dag_id"], question["dag_run_id"])["state"] not in ("success", "failed"):
         assert time.monotonic() < deadline, "release_model has not ended"
