@@ -181,7 +181,10 @@ def _crawl_and_build(airflow: "_Follower", today: date) -> dict | None:
     for crawl in crawls:
         if airflow.task(crawl, "hand_on")["state"] == "success":
             build = airflow.follow_started_by(f"Build the warehouse after {crawl['dag_id']}", "build_warehouse", crawl)
-    return build or airflow.follow_unfinished("Build the warehouse", "build_warehouse")
+    # A scheduled crawl, or a demo that was stopped in the middle, may have started another.
+    while unfinished := airflow.follow_unfinished("Build the warehouse", "build_warehouse"):
+        build = unfinished
+    return build
 
 
 def _release_first_model(airflow: "_Follower", today: date) -> dict:

@@ -8,14 +8,15 @@ are in `dbt/models/staging/_raw__sources.yml`). It blocks nothing.
 `select * from ops.crawls order by started_at desc`.
 """
 
-from datetime import UTC, datetime
+from datetime import timedelta
 
-from airflow.sdk import dag, task
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+from maeari import clock
 
 
 @dag(
-    schedule="0 0 * * *",
-    start_date=datetime(2024, 1, 1, tzinfo=UTC),
+    schedule=CronTriggerTimetable("0 9 * * *", timezone=clock.zone().key, run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     doc_md=__doc__,

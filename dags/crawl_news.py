@@ -21,7 +21,7 @@ RAW_ARTICLES = Asset(assets.RAW_ARTICLES)
 
 
 @dag(
-    schedule=CronTriggerTimetable("15 * * * *", timezone=clock.zone().key),
+    schedule=CronTriggerTimetable("15 * * * *", timezone=clock.zone().key, run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},

@@ -26,7 +26,7 @@ SENTIMENT_CHALLENGER = Asset(assets.SENTIMENT_CHALLENGER)
 # Without a start date, since with one the month that has begun would be made up for at once.
 @dag(
     schedule=AssetOrTimeSchedule(
-        timetable=CronTriggerTimetable("0 6 1 * *", timezone=clock.zone().key),
+        timetable=CronTriggerTimetable("0 6 1 * *", timezone=clock.zone().key, run_immediately=timedelta(0)),
         assets=Asset(assets.SENTIMENT_RETRAINING),
     ),
     catchup=False,
