@@ -363,7 +363,7 @@ def _print_summary(today: date) -> None:
         "MLflow": f"http://127.0.0.1:{settings.ports().mlflow}",
         "SQL": f"make psql, or {_psql_line(settings)}",
         "Waiting": (
-            f"sentiment version {waiting}: answer as approver at {airflow}/required_actions, or by `maeari approve`"
+            f"sentiment version {waiting}: answer at {airflow}/required_actions or by `maeari approve --user approver`"
             if waiting
             else "nothing"
         ),

@@ -102,7 +102,12 @@ def check_disk(settings: Settings) -> Iterator[Problem]:
 
 
 def check_stack(settings: Settings) -> Iterator[Problem]:
-    """The stack runs, all parts answer, and none had to give way to another program's port."""
+    """The stack runs, all parts answer, and none had to give way to another program's port.
+
+    Nothing is looked at where Airflow runs elsewhere, such as in containers with health checks of their own.
+    """
+    if settings.airflow_url is not None:
+        return
     home = settings.path()
     stack = supervisor.read_stack(home) if home.exists() else None
     pid = supervisor.holder(home)

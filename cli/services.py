@@ -59,6 +59,10 @@ def service(name: str, settings: Settings, *, host: str = LOOPBACK, ports: Ports
 
 
 def replace_process(service: Service, settings: Settings) -> None:
-    """Become the service: this process ends and the service takes its place. Used by the containers."""
+    """Become the service: this process ends and the service takes its place. Used by the containers.
+
+    An `AIRFLOW__…` variable that is set already wins, such as one that names another auth manager.
+    """
+    given = {name: value for name, value in os.environ.items() if name.startswith("AIRFLOW__")}
     os.chdir(settings.path())
-    os.execvpe(service.command[0], service.command, os.environ | service.environment)
+    os.execvpe(service.command[0], service.command, os.environ | service.environment | given)

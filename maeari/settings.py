@@ -3,6 +3,8 @@
 import json
 import os
 import secrets as random_secrets
+import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -113,12 +115,14 @@ def load_secrets(home: Path) -> Secrets:
     """Read `secrets.json` of a `MAEARI_HOME`, generating it with mode 0600 the first time."""
     home.mkdir(parents=True, exist_ok=True)
     file = home / "secrets.json"
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return Secrets.model_validate_json(file.read_text())
-    with os.fdopen(handle, "w") as stream:
-        json.dump(_generate(), stream, indent=2)
+    if not file.exists():
+        # Written whole before it has its name: of processes that start together, one gives the secrets to all.
+        handle, written = tempfile.mkstemp(dir=home)
+        with os.fdopen(handle, "w") as stream:
+            json.dump(_generate(), stream, indent=2)
+        with suppress(FileExistsError):
+            os.link(written, file)
+        os.unlink(written)
     return Secrets.model_validate_json(file.read_text())
 
 

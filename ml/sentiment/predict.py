@@ -53,9 +53,10 @@ def load(version: int) -> Pipeline:
 def score(as_of: date) -> dict:
     """Score what was known at the end of `as_of` and is not scored yet; running it again adds nothing.
 
-    A version scores what was written from 90 days before it takes effect until the next one does. Reviews written
-    while it was in effect get the purpose `live`, however late they were scored; earlier ones `backfill`. A version
-    that takes effect when `as_of` ends is backfilled already, so that a release shows at once.
+    A version scores what was written from 90 days before it takes effect, or from the start of its holdout where that
+    is earlier, until the next one does. Reviews written while it was in effect get the purpose `live`, however late
+    they were scored; earlier ones `backfill`. A version that takes effect when `as_of` ends is backfilled already, so
+    that a release shows at once.
     """
     known_until = clock.end_of_day(as_of)
     stretches = [stretch for stretch in registry.stretches("sentiment") if stretch.effective_from <= known_until]
@@ -68,7 +69,11 @@ def score(as_of: date) -> dict:
 
 
 def _score_stretch(stretch: registry.Stretch, until: datetime, known_until: datetime) -> int:
-    start = stretch.effective_from - timedelta(days=BACKFILL_DAYS)
+    holdout_from = datetime.fromisoformat(
+        registry.registered("sentiment", stretch.version).card["data"]["holdout_from"]
+    )
+    # The whole holdout too, because monitoring takes it as the reference.
+    start = min(stretch.effective_from - timedelta(days=BACKFILL_DAYS), holdout_from)
     parameters = {"known_until": known_until, "start": start, "until": until, "version": stretch.version}
     scored = 0
     pipeline = None

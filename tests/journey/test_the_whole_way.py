@@ -45,7 +45,7 @@ def test_the_terminal_says_where_everything_is(stack, told):
     assert f"http://127.0.0.1:{ports.airflow}/maeari/" in told
     assert f"-p {ports.postgres} -U maeari_analyst" in told
     assert "the user demo-approver" in told
-    assert "log in as approver" in told
+    assert "approve --user approver" in told
 
 
 def test_every_review_on_the_site_has_landed_once(query, stack):
