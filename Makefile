@@ -81,8 +81,8 @@ lint: setup ## Check style and imports
 
 clean: ## Stop the stack and remove its state; .venv stays
 	@$(MAKE) --no-print-directory down
-	if [ -e "$(MAEARI_HOME)" ] && [ ! -f "$(MAEARI_HOME)/secrets.json" ]; then
-		echo "$(MAEARI_HOME) holds no secrets.json, so it is no home of Maeari: left alone." >&2
+	if [ -e "$(MAEARI_HOME)" ] && [ ! -f "$(MAEARI_HOME)/secrets.json" ] && [ ! -f "$(MAEARI_HOME)/demo/world.json" ]; then
+		echo "$(MAEARI_HOME) holds neither secrets.json nor demo/world.json, so it is no home of Maeari: left alone." >&2
 		exit 1
 	fi
 	rm -rf "$(MAEARI_HOME)" .pytest_cache .ruff_cache .hypothesis dbt/target dbt/logs

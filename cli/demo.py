@@ -47,6 +47,15 @@ class Kind(StrEnum):
     crawl_gap = "crawl_gap"
 
 
+class Size(StrEnum):
+    """Points of accuracy."""
+
+    none = "0"
+    small = "3"
+    medium = "5"
+    large = "10"
+
+
 @demo_app.callback(invoke_without_command=True)
 def demo(
     context: typer.Context,
@@ -84,8 +93,8 @@ def demo(
 @demo_app.command()
 def world(
     seed: Annotated[int | None, typer.Option(help="Seed of the world; the same seed gives the same world.")] = None,
-    week: Annotated[int, typer.Option(help="Week (from 0) in which the reviews begin to change.")] = 66,
-    size: Annotated[int, typer.Option(help="Points of accuracy an older model loses: 0, 3, 5 or 10.")] = 10,
+    week: Annotated[int, typer.Option(min=1, help="Week (from 0) in which the reviews begin to change.")] = 66,
+    size: Annotated[Size, typer.Option(help="Points of accuracy that an older model loses.")] = Size.large,
     kind: Annotated[Kind, typer.Option(help="What changes.")] = Kind.words,
     truth: Annotated[Path | None, typer.Option(help="Also write the true sentiments to this CSV file.")] = None,
 ) -> None:
@@ -98,7 +107,7 @@ def world(
 
     config = WorldConfig(
         decline_week=week,
-        decline_size=size,
+        decline_size=int(size),
         decline_kind=kind.value,
         **({} if seed is None else {"seed": seed}),
     )
