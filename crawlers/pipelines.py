@@ -6,6 +6,7 @@ import time
 from scrapy.crawler import Crawler
 
 from crawlers.items import ArticleItem, RefusedItem, ReviewItem
+from crawlers.redaction import redact
 
 BATCH_ROWS = 2_000
 BATCH_SECONDS = 5
@@ -52,7 +53,7 @@ class LandingPipeline:
         except Exception as error:
             # The rest of the crawl would be lost as well.
             crawl.failure = (
-                f"Landing failed: {' '.join(str(error).split())}. Nothing of this batch landed; crawl again."
+                f"Landing failed: {redact(' '.join(str(error).split()))[0]}. Nothing of this batch landed; crawl again."
             )
             self._stopping = asyncio.ensure_future(self._crawler.engine.close_spider_async(reason="landing failed"))
             raise

@@ -10,6 +10,8 @@ from twisted.python.failure import Failure
 
 from crawlers.errors import PageFault
 from crawlers.ledger import Crawl
+from crawlers.redaction import redact, redact_key
+from maeari.settings import Settings
 
 
 class SourceSpider(Spider):
@@ -20,6 +22,7 @@ class SourceSpider(Spider):
         self.crawl = crawl
         self.source = crawl.source
         self.allowed_domains = self.source.hosts
+        self._author_key = Settings().author_key()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args, **kwargs) -> "SourceSpider":
@@ -33,7 +36,13 @@ class SourceSpider(Spider):
             yield self.ask(url, self.parse)
 
     def ask(self, url: str, callback: Callable, subject: str | None = None, **meta) -> Request:
-        """A request whose failure is counted; when it was for a subject, that subject is read fully next time."""
+        """A request whose failure is counted; when it was for a subject, that subject is read fully next time.
+
+        The subject holds no personal data from here on: it ends in the crawl's row as well as in records.
+        """
+        if subject is not None:
+            subject, finds = redact_key(subject.strip(), self._author_key)
+            self.crawl.redacted += finds
         meta = {"subject": subject, "expects": "html", **meta}
         return Request(url, callback=callback, errback=self.request_failed, meta=meta)
 
@@ -63,7 +72,7 @@ class SourceSpider(Spider):
 
     def count_fault(self, fault: str, subject: str | None) -> None:
         """Count a fault; what it hid, a subject or all, is read fully next time."""
-        self.crawl.faults[fault] += 1
+        self.crawl.faults[redact(fault)[0]] += 1
         if subject is None:
             self.crawl.is_complete = False
         else:

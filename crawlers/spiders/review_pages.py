@@ -1,7 +1,7 @@
 """Reviews on HTML pages: a list of subjects, then each subject's pages along their next links."""
 
 from collections.abc import Iterator
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urldefrag, urlsplit
 
 from parsel import Selector
 from scrapy import Request
@@ -20,7 +20,7 @@ class ReviewPagesSpider(SourceSpider):
         """The list of subjects."""
         for link in response.css(self.source.subject_links):
             url = response.urljoin(link.attrib.get("href", "").strip())
-            yield self.ask(url, self.parse_subject, subject=subject_id(url))
+            yield self.ask(url, self.parse_subject, subject=self.subject_id(url))
         if following := self._next_page(response):
             yield self.ask(following, self.parse)
 
@@ -36,6 +36,13 @@ class ReviewPagesSpider(SourceSpider):
             self.count_fault("no review on the page", subject)
         if following := self._next_page(response):
             yield self.ask(following, self.parse_subject, subject=subject, next_page=True)
+
+    def subject_id(self, url: str) -> str:
+        """The last part of a subject's path with its query; the whole address where the path has no part."""
+        parts = urlsplit(url)
+        last = parts.path.rstrip("/").rpartition("/")[2]
+        address = f"{last}?{parts.query}" if last and parts.query else last or self.source.key_of(urldefrag(url).url)
+        return unquote(address)
 
     def _next_page(self, response: HtmlResponse) -> str | None:
         address = response.css(self.source.next_link).xpath("@href").get()
@@ -84,8 +91,3 @@ def found(node: Selector, selector: str | None) -> str | None:
         return None
     text = first.root if isinstance(first.root, str) else first.xpath("string()").get()
     return text.strip() or None
-
-
-def subject_id(url: str) -> str:
-    """The last part of a subject's path."""
-    return unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2])

@@ -25,7 +25,7 @@ class NothingKnown:
 
     def __init__(self, source):
         self.source = source
-        self.spared_pages = self.items = self.duplicates = 0
+        self.spared_pages = self.items = self.duplicates = self.redacted = 0
 
     async def off_reactor(self, function, *arguments):
         return function(*arguments)
