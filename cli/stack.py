@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from maeari.errors import StackError
 from maeari.settings import Settings
@@ -224,10 +225,16 @@ def sql_command(
         return
     table = Table(*columns)
     for row in rows[:MOST_ROWS_SHOWN]:
-        table.add_row(*("" if value is None else str(value).replace("[", "\\[") for value in row))
+        table.add_row(*map(_shown, row))
     console.print(table)
     if len(rows) > MOST_ROWS_SHOWN:
         console.print(f"{MOST_ROWS_SHOWN} of {len(rows):,} rows; --csv prints all.")
+
+
+def _shown(value: object) -> Text:
+    """A value as plain text: crawled text may hold markup and codes that would command the terminal."""
+    text = "" if value is None else str(value)
+    return Text("".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in text))
 
 
 @app.command()

@@ -8,7 +8,12 @@ from maeari import clock
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#!|~&$])")
 
 
-def approval_body(evidence: dict) -> str:
+def request_mark(request_id: int) -> str:
+    """The words by which an answer is known to belong to a request's evidence and to no other."""
+    return f"request `{request_id}`"
+
+
+def approval_body(evidence: dict, request_id: int) -> str:
     """The question to the approver: headline, figures, segments, and what each answer does; all data is escaped."""
     model, version = _escape(evidence["model"]), evidence["version"]
     replay = ["> **Replay.** This release belongs to the past of the demo and is marked as one.", ""]
@@ -33,7 +38,7 @@ def approval_body(evidence: dict) -> str:
             *_consequences(evidence),
             "",
             f"[Model card of {model} version {version}](/maeari/models/{model}/versions/{version})"
-            f" · artifact `{evidence['artifact_sha256'][:12]}`"
+            f" · {request_mark(request_id)} · artifact `{evidence['artifact_sha256'][:12]}`"
             f" · training set `{re.sub('[^0-9A-Za-z_-]', '', evidence['training_set_id'])}`",
         ]
     )

@@ -151,6 +151,11 @@ def versions(model: str) -> list[Registered]:
     return [Registered(*row) for row in rows]
 
 
+def has_only_replays(model: str) -> bool:
+    """Whether every release of the model so far was a replay; true when there was none."""
+    return not _rows("select 1 from ops.deployments where model = %s and not is_replay limit 1", (model,))
+
+
 def live_version(model: str, at: datetime | None = None) -> int | None:
     """The version that was live at a moment of the wall clock, by default now; None when none was."""
     if at is None:

@@ -11,7 +11,7 @@ from maeari.errors import AirflowRefused, MaeariError
 from ml import registry
 from ml.errors import ArtifactChanged, NotPromoted
 from ml.judgement import judge
-from ml.question import approval_body
+from ml.question import approval_body, request_mark
 from ml.sentiment.compare import unseen_rows
 
 __all__ = ["approval_body", "compare", "compare_only", "promote", "question_of", "waiting"]
@@ -29,14 +29,16 @@ def compare(
     """Compare a challenger (the newest version if None) as `compare_only` does, and put the question on record.
 
     Returns the evidence with `request_id` and, when a person may be asked, the `question` as Markdown. A question
-    that still waits for an older challenger is then superseded and its Airflow run ended.
+    that still waits for an older challenger is then superseded and its Airflow run ended; while a newer one's waits,
+    this one is superseded at once.
     """
     evidence = compare_only(model, version, as_of, is_replay)
     effective_from = clock.start_of_day(as_of + timedelta(days=1))
-    request_id, superseded = _write_request(evidence, effective_from, dag_run_id)
+    request_id, may_ask, superseded = _write_request(evidence, effective_from, dag_run_id)
     return evidence | {
         "request_id": request_id,
-        "question": approval_body(evidence) if evidence["may_ask"] else None,
+        "may_ask": may_ask,
+        "question": approval_body(evidence, request_id) if may_ask else None,
         "superseded": _end_runs(superseded, dag_run_id),
     }
 
@@ -48,6 +50,11 @@ def compare_only(model: str, version: int | None, as_of: date, is_replay: bool =
     if live_version == challenger.version:
         raise NotPromoted(
             f"{model} version {challenger.version} is live already; train a new version to release another."
+        )
+    if is_replay and not registry.has_only_replays(model):
+        raise NotPromoted(
+            f"A person has released {model} already, so no replay may follow: replays belong to the past of a demo. "
+            f"Trigger {DAG_ID} for version {challenger.version} without is_replay."
         )
     unseen = _UNSEEN_ROWS[model](challenger.version, live_version, as_of)
     return {
@@ -66,11 +73,17 @@ def compare_only(model: str, version: int | None, as_of: date, is_replay: bool =
 
 def _write_request(
     evidence: dict, effective_from: datetime, dag_run_id: str | None
-) -> tuple[int, list[tuple[int, int, str | None]]]:
+) -> tuple[int, bool, list[tuple[int, int, str | None]]]:
     superseded = []
     with postgres.connect("ml") as connection, connection.cursor() as cursor:
         cursor.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"release {evidence['model']}",))
-        if evidence["may_ask"]:
+        cursor.execute(
+            "select max(version) from ops.release_requests where model = %s and outcome = 'waiting' and version > %s",
+            (evidence["model"], evidence["version"]),
+        )
+        (newer,) = cursor.fetchone()
+        may_ask = evidence["may_ask"] and newer is None
+        if may_ask:
             cursor.execute(
                 "update ops.release_requests set outcome = 'superseded', decided_at = now(), reason = %s"
                 " where model = %s and outcome = 'waiting' returning request_id, version, dag_run_id",
@@ -89,14 +102,14 @@ def _write_request(
                 effective_from,
                 evidence["is_replay"],
                 json.dumps(evidence, ensure_ascii=False),
-                evidence["may_ask"],
+                may_ask,
                 dag_run_id,
                 datetime.now(UTC) + ANSWER_WITHIN,
-                "waiting" if evidence["may_ask"] else "not_better",
+                "waiting" if may_ask else "superseded" if evidence["may_ask"] else "not_better",
             ),
         )
         (request_id,) = cursor.fetchone()
-    return request_id, superseded
+    return request_id, may_ask, superseded
 
 
 def _end_runs(superseded: list[tuple[int, int, str | None]], own_run_id: str | None) -> list[dict]:
@@ -198,6 +211,12 @@ def _approval_record(request: dict) -> tuple[str, datetime, str, str | None] | N
         raise NotPromoted(
             f"Request {request['request_id']} was answered by {person or 'nobody with a name'}; "
             f"only {', '.join(sorted(assigned)) or 'nobody'} may answer it."
+        )
+    if request_mark(request["request_id"]) not in (record.get("body") or ""):
+        # Airflow keeps the text of the first question when a task is cleared and asks again.
+        raise NotPromoted(
+            f"The question that {person} answered showed other evidence than request {request['request_id']} holds. "
+            f"Trigger {DAG_ID} anew for version {request['version']} instead of clearing its tasks."
         )
     reason = ((record.get("params_input") or {}).get("reason") or "").strip() or None
     return person, datetime.fromisoformat(record["responded_at"]), record["chosen_options"][0], reason

@@ -103,6 +103,14 @@ class Airflow(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answers)
         self.record: dict = {"response_received": False}
         self.ended: list[str] = []
+        self.shown_request: int | None = None
+
+    def shown(self) -> str:
+        """The text of the question: by default that of the newest request."""
+        from ml.question import request_mark
+
+        ((newest,),) = fetch("select max(request_id) from ops.release_requests")
+        return f"… {request_mark(self.shown_request or newest)} …"
 
     def answer(self, choice: str, person: str | None = "approver", reason: str = "") -> None:
         self.record = {
@@ -123,7 +131,7 @@ class _Answers(BaseHTTPRequestHandler):
         self._send({"access_token": "token"})
 
     def do_GET(self):
-        self._send(self.server.record)
+        self._send(self.server.record | {"body": self.server.shown()})
 
     def do_PATCH(self):
         self.server.ended.append(self.path.rpartition("/")[2])
@@ -424,6 +432,50 @@ def test_a_newer_challenger_supersedes_the_question_and_ends_its_run(first, no_r
     airflow.answer("Approve")
     assert release.promote(older["request_id"])["outcome"] == "superseded"
     assert registry.live_version("sentiment") is None
+
+
+def test_an_older_challenger_does_not_supersede_a_newer_ones_question(first, no_release, airflow):
+    from ml import release, sentiment
+
+    second = sentiment.train(FIRST)
+    newer = ask(second.version, run_id="newer")
+    older = ask(first.version, run_id="older")
+    assert newer["may_ask"]
+    assert not older["may_ask"]
+    assert older["question"] is None
+    assert release.waiting("sentiment")["version"] == second.version
+    assert airflow.ended == []
+
+
+def test_an_answer_to_a_question_with_other_evidence_promotes_nothing(first, no_release, airflow):
+    from ml import registry, release
+    from ml.errors import NotPromoted
+
+    request_id = ask(first.version)["request_id"]
+    airflow.answer("Approve")
+    airflow.shown_request = request_id + 1
+    with pytest.raises(NotPromoted, match="showed other evidence"):
+        release.promote(request_id)
+    assert registry.live_version("sentiment") is None
+
+
+def test_no_replay_follows_the_release_of_a_person(first, no_release, airflow):
+    from ml import release, sentiment
+    from ml.errors import NotPromoted
+
+    airflow.answer("Approve")
+    release.promote(ask(first.version)["request_id"])
+    second = sentiment.train(FIRST)
+    with pytest.raises(NotPromoted, match="no replay may follow"):
+        ask(second.version, is_replay=True)
+    with pytest.raises(psycopg2.errors.RaiseException, match="no replay may follow"):
+        change(
+            "select ops.promote('sentiment', %s, %s, artifact_sha256, 'someone', now(), now(), '{}', true)"
+            " from ops.model_versions where version = %s",
+            second.version,
+            first.version,
+            second.version,
+        )
 
 
 def test_a_run_that_cannot_be_ended_is_reported(first, no_release, monkeypatch):

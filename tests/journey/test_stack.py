@@ -101,6 +101,13 @@ def test_the_analyst_reads_and_cannot_write(stack):
     assert "refused" in refused.stderr
 
 
+def test_crawled_text_cannot_command_the_terminal(stack):
+    shown = stack.maeari("sql", r"select E'x[/a] \x1b]0;title\x07 [red]' as body").stdout
+    assert "x[/a] \N{REPLACEMENT CHARACTER}]0;title" in shown
+    assert "[red]" in shown
+    assert "\x1b" not in shown
+
+
 def test_psql_opens_the_warehouse(stack):
     assert stack.maeari("psql", "-Atc", "select current_user").stdout.strip() == "maeari_analyst"
 

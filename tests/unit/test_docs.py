@@ -106,3 +106,20 @@ def test_the_architecture_names_every_room_schema_role_and_asset():
     names = [value for name, value in vars(assets).items() if name.isupper()]
     assert names
     assert not [name for name in names if f"|{name}|" not in page]
+
+
+def test_every_source_in_the_pages_is_one_that_can_be_read(tmp_path):
+    from crawlers.sources import read_source
+
+    blocks = [
+        block
+        for page in PAGES
+        for block in re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        if re.search(r"^kind:", block, re.MULTILINE)
+    ]
+    assert blocks
+    for block in blocks:
+        name = re.search(r"^name: (\w+)", block, re.MULTILINE).group(1)
+        file = tmp_path / f"{name}.yml"
+        file.write_text(block, encoding="utf-8")
+        assert read_source(file).name == name

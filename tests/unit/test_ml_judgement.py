@@ -137,7 +137,8 @@ def evidence(**changes) -> dict:
 
 
 def test_the_question_says_what_was_seen_and_what_each_answer_does():
-    body = approval_body(evidence())
+    body = approval_body(evidence(), 7)
+    assert "request `7`" in body
     assert "Sentiment version 3 is better than version 2" in body
     assert "written from 2026-05-04 to 2026-05-31" in body
     assert "version 2 stays live" in body
@@ -146,14 +147,14 @@ def test_the_question_says_what_was_seen_and_what_each_answer_does():
 
 
 def test_a_replay_says_so():
-    assert "**Replay.**" in approval_body(evidence(is_replay=True))
+    assert "**Replay.**" in approval_body(evidence(is_replay=True), 7)
 
 
 def test_data_cannot_become_markup():
     hostile = "source [x](http://evil) | <script>alert(1)</script> `a`"
     mask = np.ones(ROWS, bool)
     judged = judge(unseen(probabilities(0.9, 1), probabilities(0.8, 2), segments={hostile: mask}))
-    body = approval_body(evidence(**judged))
+    body = approval_body(evidence(**judged), 7)
     assert "[x](http" not in body
     assert "<script>" not in body.replace("\\<script\\>", "")
     row = next(line for line in body.splitlines() if "evil" in line)
