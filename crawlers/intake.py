@@ -24,6 +24,7 @@ class Intake:
         self.crawl_id = crawl_id
         self._author_key = Settings().author_key()
         self._zone = clock.zone()
+        self._contents: dict[str, bytes] = {}
 
     def take(
         self, record: Record, url: str, fetched_at: datetime
@@ -34,7 +35,10 @@ class Intake:
         reason = clean.pop("refused", None)
         if reason is None:
             try:
-                return self._item(kind, clean, fetched_at), finds
+                item = self._item(kind, clean, fetched_at)
+                if self._is_first_or_same(item.content_hash, clean[f"source_{kind}_id"]):
+                    return item, finds
+                reason = "identifier given twice with different content"
             except ValidationError as error:
                 reason = _reason(error)
             except ValueError as error:
@@ -55,6 +59,11 @@ class Intake:
                 clean[name], found = redact_key(text, self._author_key) if name in KEYS else redact(text)
                 finds += found
         return clean, finds
+
+    def _is_first_or_same(self, content_hash: str, key: str) -> bool:
+        # Two contents of one identifier would take turns as its newest version, at every crawl anew.
+        digest = bytes.fromhex(content_hash)[:16]
+        return self._contents.setdefault(key, digest) == digest
 
     def _item(self, kind: str, record: Record, fetched_at: datetime) -> ReviewItem | ArticleItem:
         facts = dict(record, source=self.source, crawl_id=self.crawl_id, fetched_at=fetched_at)
