@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from statistics import median
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from psycopg2.extensions import connection as Connection
 from crawlers import landing
 from crawlers.items import ArticleItem, RefusedItem, ReviewItem
 from crawlers.sources import NewsFeed, ReviewPages
+from maeari import clock
 from maeari.postgres import advisory_lock, connect
 
 HISTORY = 10
@@ -50,6 +51,10 @@ class Crawl:
     robots_verdict: str | None = None
     failure: str | None = None
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "landing"))
+
+    def now(self) -> datetime:
+        """When a page is fetched: on the run's day at the demo site, which shows that day, else by the wall clock."""
+        return clock.now(self.as_of) if self.source.demo else datetime.now(UTC)
 
     async def off_reactor(self, function: Callable[..., T], *arguments) -> T:
         """Call a function that uses the connection in the landing thread, one at a time, while pages go on arriving."""

@@ -10,7 +10,6 @@ from scrapy.http import HtmlResponse, Response, TextResponse
 from crawlers.errors import PageFault
 from crawlers.intake import Intake as RecordIntake
 from crawlers.items import RefusedItem, ReviewItem
-from maeari import clock
 
 
 class _CrawlMiddleware:
@@ -56,7 +55,7 @@ class Intake(_CrawlMiddleware):
         crawl = self.crawl
         if self._intake is None:
             self._intake = RecordIntake(crawl.source.name, crawl.crawl_id)
-        fetched_at = clock.now(crawl.as_of)
+        fetched_at = crawl.now()
         async for output in result:
             if crawl.limit is not None and crawl.items >= crawl.limit:
                 if self._closing is None:

@@ -1,11 +1,13 @@
 """Sources as their files say, and the rule by which a crawl fails."""
 
+from datetime import UTC, date, datetime, timedelta
+
 import pytest
 import yaml
 
 from crawlers import sources
 from crawlers.errors import SourceError
-from crawlers.ledger import judge
+from crawlers.ledger import Crawl, judge
 from crawlers.run import check_allowed, user_agent
 
 FILES = sorted(sources.FOLDER.glob("*.yml"))
@@ -100,6 +102,17 @@ def test_an_identifier_does_not_move_with_the_site(home, monkeypatch):
     source = sources.load_source("demo_news")
     assert source.key_of("http://127.0.0.1:9/news/1?a=2") == "/news/1?a=2"
     assert source.key_of("http://elsewhere.example/news/1") == "elsewhere.example/news/1"
+
+
+def test_only_the_demo_site_is_fetched_on_the_day_of_the_run(home):
+    write(home / "sources", REVIEWS)
+
+    def fetched_at(name: str) -> datetime:
+        crawl = Crawl(None, 1, sources.load_source(name), date(2026, 5, 25), None, True, frozenset(), None)
+        return crawl.now()
+
+    assert fetched_at("demo_cafes") == datetime(2026, 5, 25, 14, 59, 59, tzinfo=UTC)
+    assert abs(fetched_at("shop") - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 def test_beyond_loopback_a_contact_must_be_set(home, monkeypatch):
