@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 
 from crawlers import landing
 from crawlers.items import ArticleItem, RefusedItem, ReviewItem
-from crawlers.sources import NewsFeed, ReviewPages
+from crawlers.kinds import AnySource
 from maeari import clock
 from maeari.postgres import advisory_lock, connect
 
@@ -32,7 +32,7 @@ class Crawl:
 
     connection: Connection
     crawl_id: int
-    source: ReviewPages | NewsFeed
+    source: AnySource
     as_of: date
     limit: int | None
     reads_everything: bool
@@ -117,7 +117,7 @@ class Crawl:
 
 
 @contextmanager
-def open_crawl(source: ReviewPages | NewsFeed, as_of: date, limit: int | None) -> Iterator[Crawl]:
+def open_crawl(source: AnySource, as_of: date, limit: int | None) -> Iterator[Crawl]:
     """A new crawl of a source, alone: it waits for one under way, and marks what killed ones left as abandoned."""
     with connect("crawler") as connection, advisory_lock(connection, f"crawl {source.name}"):
         with connection.cursor() as cursor:

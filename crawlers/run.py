@@ -14,12 +14,18 @@ from typing import Literal
 from psycopg2 import sql
 
 from crawlers.errors import CrawlFailed, SourceError
-from crawlers.sources import LOOPBACK_HOSTS, NewsFeed, ReviewPages, is_active, load_source
+from crawlers.kinds import LOOPBACK_HOSTS, AnySource
+from crawlers.sources import load_source, why_not
 from maeari.errors import MaeariError
 from maeari.postgres import connect
 from maeari.settings import CHECKOUT, Settings
 
 PROGRESS_SECONDS = 0.5
+_NEXT_STEPS = {
+    "unverified": "Read the site's terms, then write who read them and when into its file as terms_checked_by and "
+    "terms_checked_on. Until then `maeari source check` looks at a page or two.",
+    "needs": "Set it, or start what it names with `make up`; `maeari source list` tells what each source waits for.",
+}
 SUMMARY = ("crawl_id", "source", "outcome", "pages", "items", "landed", "duplicates", "rejected", "redacted")
 SUMMARY += ("robots_verdict", "message", "stats")
 
@@ -84,13 +90,11 @@ def landed_since(kind: Literal["reviews", "articles"], moment: datetime | None =
         return cursor.fetchone()[0]
 
 
-def check_allowed(source: ReviewPages | NewsFeed) -> None:
+def check_allowed(source: AnySource) -> None:
     """Raise SourceError unless the source can be crawled here, and its site can tell whom to write to."""
-    if not is_active(source):
-        raise SourceError(
-            f"{source.name} is read from the demo site while it shows the {source.demo}, which it does not now. "
-            "Start it with `make up`; `maeari status` tells what runs."
-        )
+    reason = why_not(source)
+    if reason is not None:
+        raise SourceError(f"{source.name} is not crawled: {reason}. {_NEXT_STEPS[reason.partition(' ')[0]]}")
     strangers = [] if source.demo else [host for host in source.hosts if host not in LOOPBACK_HOSTS]
     if strangers and not Settings().contact:
         raise SourceError(

@@ -1,6 +1,6 @@
 """One spider for each kind of source."""
 
-from crawlers.sources import NewsFeed, ReviewPages
+from crawlers.kinds import NewsFeed, ReviewPages
 from crawlers.spiders.news_feed import NewsFeedSpider
 from crawlers.spiders.review_pages import ReviewPagesSpider
 

@@ -9,7 +9,7 @@ from scrapy.http import HtmlResponse
 
 from crawlers import json_ld
 from crawlers.intake import Record
-from crawlers.sources import ReviewSelectors
+from crawlers.kinds import ReviewSelectors
 from crawlers.spiders.base import SourceSpider
 
 
@@ -45,7 +45,7 @@ class ReviewPagesSpider(SourceSpider):
         return unquote(address)
 
     def _next_page(self, response: HtmlResponse) -> str | None:
-        address = response.css(self.source.next_link).xpath("@href").get()
+        address = response.css(self.source.paging.link).xpath("@href").get()
         return response.urljoin(address.strip()) if address else None
 
     def _json_ld_reviews(self, response: HtmlResponse) -> Iterator[Record]:

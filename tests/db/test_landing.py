@@ -9,14 +9,19 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from crawlers.items import ArticleItem, RefusedItem, ReviewItem
+from crawlers.kinds import ReviewPages
 from crawlers.landing import newest_hashes
 from crawlers.ledger import open_crawl
-from crawlers.sources import ReviewPages
 from maeari.postgres import connect
 from maeari.settings import CHECKOUT
 
 SHOP = ReviewPages(
-    name="shop", kind="review_pages", start_urls=("http://127.0.0.1/list",), subject_links="a", demo=None
+    name="shop",
+    kind="review_pages",
+    start_urls=("http://127.0.0.1/list",),
+    subject_links="a",
+    owner="the tests",
+    licence="our own",
 )
 DAY = date(2026, 5, 31)
 WRITTEN_AT = datetime(2025, 1, 13, tzinfo=UTC)

@@ -107,7 +107,8 @@ def site(warehouse, maeari_home):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     folder = maeari_home / "sources"
     folder.mkdir(exist_ok=True)
-    shared = {"delay_seconds": 0, "concurrent_requests": 4}
+    shared = {"delay_seconds": 0, "concurrent_requests": 4, "local": True, "owner": "the tests", "licence": "our own"}
+    shared |= {"terms_checked_by": "the tests", "terms_checked_on": "2026-11-22"}
     shop = {"name": "shop", "kind": "review_pages", "start_urls": [f"{server.base}/list"], "subject_links": "a.s"}
     press = {"name": "press", "kind": "news_feed", "start_urls": [f"{server.base}/feed.xml"], "article_path": "^/news/"}
     for facts in (shop, press):

@@ -16,6 +16,10 @@ REVIEWS = {
     "kind": "review_pages",
     "start_urls": ["https://shop.example/list"],
     "subject_links": "a.item",
+    "owner": "Shop Ltd.",
+    "licence": "Their terms allow reading",
+    "terms_checked_by": "data team",
+    "terms_checked_on": "2026-05-01",
     "selectors": {"review": "li", "id": "::attr(id)", "body": "p"},
 }
 
@@ -47,8 +51,8 @@ def test_every_committed_source_is_valid(file):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"kind": "shop_window"}, "“kind” must be one of review_pages, news_feed"),
-        ({"subject_links": None}, "“subject_links” is None"),
+        ({"kind": "shop_window"}, "“kind” must be one of review_pages, review_api, news_feed"),
+        ({"subject_links": "a["}, "“subject_links”: “a[” is no CSS selector"),
         ({"colour": "red"}, "“colour” is not a key of this kind of source"),
         ({"start_urls": ["shop.example"]}, "must begin with http:// or https://"),
         ({"start_urls": ["{demo_site}/list"]}, "“demo” is set"),

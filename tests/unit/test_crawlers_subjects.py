@@ -8,11 +8,18 @@ import pytest
 from scrapy import Request
 from scrapy.http import HtmlResponse
 
-from crawlers.sources import ReviewPages
+from crawlers.kinds import ReviewPages
 from crawlers.spiders.review_pages import ReviewPagesSpider
 
 SITE = "http://shop.example"
-SHOP = ReviewPages(name="shop", kind="review_pages", start_urls=(f"{SITE}/list",), subject_links="a")
+SHOP = ReviewPages(
+    name="shop",
+    kind="review_pages",
+    start_urls=(f"{SITE}/list",),
+    subject_links="a",
+    owner="the tests",
+    licence="our own",
+)
 
 
 @pytest.fixture
