@@ -122,13 +122,28 @@ def _summary(crawl_id: int) -> dict:
 
 def _run_here(name: str, as_of: date, limit: int | None) -> None:
     from scrapy.crawler import AsyncCrawlerProcess
-    from scrapy.settings import Settings as ScrapySettings
 
     from crawlers.ledger import open_crawl
     from crawlers.spiders import SPIDERS
 
     source = load_source(name)
-    log = log_file(name)
+    settings = scrapy_settings(source, log_file(name))
+    with open_crawl(source, as_of, limit) as crawl:
+        _report(crawl)
+        threading.Thread(target=_report_for_ever, args=(crawl,), daemon=True).start()
+        process = AsyncCrawlerProcess(settings)
+        crawler = process.create_crawler(SPIDERS[type(source)])
+        process.crawl(crawler, crawl=crawl)
+        process.start()
+        crawl.robots_verdict = robots_verdict(crawler.stats.get_stats())
+        crawl.finish(crawler.stats.get_value("finish_reason", "stopped"))
+        _report(crawl)
+
+
+def scrapy_settings(source: AnySource, log: Path):
+    """Scrapy's settings for requests to a source's site, with a log file."""
+    from scrapy.settings import Settings as ScrapySettings
+
     log.parent.mkdir(parents=True, exist_ok=True)
     settings = ScrapySettings()
     settings.setmodule("crawlers.settings", priority="project")
@@ -142,16 +157,7 @@ def _run_here(name: str, as_of: date, limit: int | None) -> None:
         },
         priority="cmdline",
     )
-    with open_crawl(source, as_of, limit) as crawl:
-        _report(crawl)
-        threading.Thread(target=_report_for_ever, args=(crawl,), daemon=True).start()
-        process = AsyncCrawlerProcess(settings)
-        crawler = process.create_crawler(SPIDERS[type(source)])
-        process.crawl(crawler, crawl=crawl)
-        process.start()
-        crawl.robots_verdict = robots_verdict(crawler.stats.get_stats())
-        crawl.finish(crawler.stats.get_value("finish_reason", "stopped"))
-        _report(crawl)
+    return settings
 
 
 def robots_verdict(stats: dict) -> str:
@@ -176,14 +182,15 @@ def _report_for_ever(crawl) -> None:
         _report(crawl)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Wait for the parent's end of stdin to close, then end this process at once."""
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 def main() -> None:
     """`python -m crawlers.run SOURCE DAY [LIMIT]`, started by `crawl`."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     name, day, *limit = sys.argv[1:]
     try:
         _run_here(name, date.fromisoformat(day), int(limit[0]) if limit else None)
