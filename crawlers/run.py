@@ -95,6 +95,11 @@ def check_allowed(source: AnySource) -> None:
     reason = why_not(source)
     if reason is not None:
         raise SourceError(f"{source.name} is not crawled: {reason}. {_NEXT_STEPS[reason.partition(' ')[0]]}")
+    require_contact(source)
+
+
+def require_contact(source: AnySource) -> None:
+    """Raise SourceError when a stranger's site would be fetched and its owner could not reach us."""
     strangers = [] if source.demo else [host for host in source.hosts if host not in LOOPBACK_HOSTS]
     if strangers and not Settings().contact:
         raise SourceError(
