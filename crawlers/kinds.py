@@ -1,6 +1,7 @@
 """What a source's file may say: the facts about one site, a model for each kind of source."""
 
 import hashlib
+import json
 import os
 import re
 from datetime import date
@@ -10,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import jmespath
 from croniter import croniter
 from parsel import csstranslator
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from crawlers.errors import SourceError
 from maeari.settings import Settings
@@ -18,6 +19,8 @@ from maeari.settings import Settings
 DEMO_SITE = "{demo_site}"
 LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
 ENVIRONMENT_KEY = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")
+DAY = re.compile(r"\{day(?:-(\d{1,4}))?:([^{}]+)\}")
+_PLACEHOLDER = re.compile(r"(?<!\$)\{([^{}]*)\}")
 
 
 def _css(selector: str) -> str:
@@ -50,10 +53,16 @@ def _cron(text: str) -> str:
     return text
 
 
+def _as_written(value: object) -> object:
+    # YAML reads 440, 1.5 and true as other than text.
+    return json.dumps(value) if isinstance(value, bool | int | float) else value
+
+
 Css = Annotated[str, AfterValidator(_css)]
 JsonPath = Annotated[str, AfterValidator(_json_path)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Cron = Annotated[str, AfterValidator(_cron)]
+Written = Annotated[str, BeforeValidator(_as_written)]
 
 
 class _Facts(BaseModel):
@@ -206,15 +215,33 @@ class ReviewPages(Source):
     paging: PagePaging = NextLink()
     selectors: ReviewSelectors | None = Field(default=None, description="None: JSON-LD, else microdata is read")
 
+    @model_validator(mode="after")
+    def _addresses_can_be_filled(self) -> "ReviewPages":
+        _check_placeholders(self.start_urls, {self.paging.by})
+        return self
+
+
+def _check_placeholders(addresses: tuple[str, ...], known: set[str]) -> None:
+    for address in addresses:
+        for mark in _PLACEHOLDER.findall(address.removeprefix(DEMO_SITE)):
+            if mark not in known:
+                raise ValueError(
+                    f"{{{mark}}} in {address} would never be filled: {{subject}} needs “subjects”, "
+                    "{page}, {offset} and {cursor} need “paging” by the same name"
+                )
+
 
 class _Api(Source):
     """Answers in JSON (or XML), page by page, for each subject."""
 
-    subjects: dict[str, str | None] = Field(
+    subjects: dict[Written, str | None] = Field(
         default={}, description="Identifier and name of each subject, put at {subject} in the addresses"
     )
     headers: dict[str, str] = {}
-    parameters: dict[str, str] = Field(default={}, description="Query parameters; their values are encoded once")
+    parameters: dict[str, Written] = Field(
+        default={},
+        description="Query parameters; their values are encoded once. {day-7:%Y%m%d} is a week before the crawl's day",
+    )
     paging: ApiPaging | None = None
     records: JsonPath = Field(description="A list of records, or one record")
     errors: tuple[JsonPath, ...] = Field(default=(), description="Paths that hold a message when the site refuses")
@@ -222,6 +249,22 @@ class _Api(Source):
     xml_when_empty: str | None = Field(
         default=None, description="An address to read instead, in XML, when a page of JSON has no record"
     )
+
+    @model_validator(mode="after")
+    def _placeholders_can_be_filled(self) -> "_Api":
+        known = ({"subject"} if self.subjects else set()) | ({self.paging.by} if self.paging else set())
+        addresses = (*self.start_urls, *([self.xml_when_empty] if self.xml_when_empty else []))
+        _check_placeholders(addresses, known)
+        for name, value in self.parameters.items():
+            if "{day" in DAY.sub("", value):
+                raise ValueError(f"parameters.{name}: write a day as {{day:%Y%m%d}} or {{day-7:%Y-%m-%d}}")
+        if not {urlsplit(address).hostname for address in addresses} <= {
+            urlsplit(address).hostname for address in self.start_urls
+        }:
+            raise ValueError("xml_when_empty: only the hosts of start_urls are asked")
+        if self.subjects and not all("{subject}" in address for address in addresses):
+            raise ValueError("subjects: put {subject} into each address, or leave “subjects” out")
+        return self
 
 
 class ReviewFields(_Facts):
@@ -233,7 +276,9 @@ class ReviewFields(_Facts):
     author: JsonPath | None = None
     rating: JsonPath | None = None
     rating_max: float = Field(default=5, gt=0)
-    rating_values: dict[str, float] = Field(default={}, description="Ratings by the value as text: {true: 5, false: 1}")
+    rating_values: dict[Written, float] = Field(
+        default={}, description="Ratings by the value as text: {true: 5, false: 1}"
+    )
     written_at: JsonPath | None = None
     url: JsonPath | None = None
     subject_id: JsonPath | None = None
@@ -257,6 +302,12 @@ class ReviewApi(_Api):
 
     kind: Literal["review_api"]
     fields: ReviewFields
+
+    @model_validator(mode="after")
+    def _reviews_have_a_subject(self) -> "ReviewApi":
+        if not self.subjects and not self.fields.subject_id:
+            raise ValueError("fields.subject_id: say where a record names its subject, or list “subjects”")
+        return self
 
 
 class NewsApi(_Api):

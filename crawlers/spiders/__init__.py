@@ -1,7 +1,13 @@
 """One spider for each kind of source."""
 
-from crawlers.kinds import NewsFeed, ReviewPages
+from crawlers.kinds import NewsApi, NewsFeed, ReviewApi, ReviewPages
+from crawlers.spiders.api import NewsApiSpider, ReviewApiSpider
 from crawlers.spiders.news_feed import NewsFeedSpider
 from crawlers.spiders.review_pages import ReviewPagesSpider
 
-SPIDERS = {ReviewPages: ReviewPagesSpider, NewsFeed: NewsFeedSpider}
+SPIDERS = {
+    ReviewPages: ReviewPagesSpider,
+    ReviewApi: ReviewApiSpider,
+    NewsFeed: NewsFeedSpider,
+    NewsApi: NewsApiSpider,
+}

@@ -1,6 +1,6 @@
 """What every spider shares: requests whose failures are counted, and the crawl they belong to."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from scrapy import Request, Spider, signals
 from scrapy.crawler import Crawler
@@ -32,18 +32,25 @@ class SourceSpider(Spider):
         return spider
 
     async def start(self) -> AsyncIterator[Request]:
+        for request in self.first_requests():
+            yield request
+
+    def first_requests(self) -> Iterator[Request]:
+        """What a crawl asks for first."""
         for url in self.source.addresses():
             yield self.ask(url, self.parse)
 
-    def ask(self, url: str, callback: Callable, subject: str | None = None, **meta) -> Request:
+    def ask(self, url: str, callback: Callable, subject: str | None = None, standing: bool = False, **meta) -> Request:
         """A request whose failure is counted; when it was for a subject, that subject is read fully next time.
+
+        A standing one is asked in every crawl, also when the page that led to it is as it was.
 
         The subject holds no personal data from here on: it ends in the crawl's row as well as in records.
         """
         if subject is not None:
             subject, finds = redact_key(subject.strip(), self._author_key)
             self.crawl.redacted += finds
-        meta = {"subject": subject, "expects": "html", **meta}
+        meta = {"subject": subject, "expects": "html", "standing": standing, **meta}
         return Request(url, callback=callback, errback=self.request_failed, meta=meta)
 
     def request_failed(self, failure: Failure) -> None:

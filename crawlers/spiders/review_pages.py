@@ -1,4 +1,4 @@
-"""Reviews on HTML pages: a list of subjects, then each subject's pages along their next links."""
+"""Reviews on HTML pages: a list of subjects, then each subject's pages."""
 
 from collections.abc import Iterator
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -6,36 +6,64 @@ from urllib.parse import unquote, urldefrag, urlsplit
 from parsel import Selector
 from scrapy import Request
 from scrapy.http import HtmlResponse
+from scrapy.spidermiddlewares.httperror import HttpError
+from twisted.python.failure import Failure
 
-from crawlers import json_ld
+from crawlers import json_ld, microdata, paging
 from crawlers.intake import Record
-from crawlers.kinds import ReviewSelectors
+from crawlers.kinds import NextLink, ReviewSelectors
 from crawlers.spiders.base import SourceSpider
 
 
 class ReviewPagesSpider(SourceSpider):
     """Reads sources of the kind `review_pages`."""
 
+    def first_requests(self) -> Iterator[Request]:
+        """Each start address: a list of subjects, or the first page of the one subject that it shows."""
+        for template in self.source.addresses():
+            is_list = self.source.subject_links is not None
+            url = template if isinstance(self.source.paging, NextLink) else self._first_page(template)
+            yield self.ask(
+                url,
+                self.parse if is_list else self.parse_subject,
+                subject=None if is_list else self.source.key_of(template),
+                template=template,
+            )
+
     def parse(self, response: HtmlResponse) -> Iterator[Request]:
         """The list of subjects."""
-        for link in response.css(self.source.subject_links):
-            url = response.urljoin(link.attrib.get("href", "").strip())
-            yield self.ask(url, self.parse_subject, subject=self.subject_id(url))
-        if following := self._next_page(response):
-            yield self.ask(following, self.parse)
+        links = [link.attrib.get("href", "").strip() for link in response.css(self.source.subject_links)]
+        for link in links:
+            url = response.urljoin(link)
+            yield self.ask(url, self.parse_subject, subject=self.subject_id(url), standing=True)
+        yield from self._next_page(response, self.parse, [{"body": link} for link in links], standing=True)
 
     def parse_subject(self, response: HtmlResponse) -> Iterator[Record | Request]:
         """A page of one subject's reviews."""
         subject = response.meta["subject"]
         selectors = self.source.selectors
-        reviews = self._selected_reviews(response, selectors) if selectors else self._json_ld_reviews(response)
-        review = None
-        for review in reviews:
-            yield {"subject_id": subject, **review}
-        if review is None:
+        found = self._selected_reviews(response, selectors) if selectors else self._marked_up_reviews(response)
+        reviews = [{"subject_id": subject, **review} for review in found]
+        if self._is_shown_again(response, reviews):
+            return
+        yield from reviews
+        # Counted pages end with one that shows nothing.
+        if not reviews and (isinstance(self.source.paging, NextLink) or not response.meta.get("next_page")):
             self.count_fault("no review on the page", subject)
-        if following := self._next_page(response):
-            yield self.ask(following, self.parse_subject, subject=subject, next_page=True)
+        yield from self._next_page(response, self.parse_subject, reviews, subject=subject, next_page=True)
+
+    def request_failed(self, failure: Failure) -> None:
+        """As every spider; but a counted page that is not there is the end, not a fault."""
+        is_past_the_end = (
+            not isinstance(self.source.paging, NextLink)
+            and failure.check(HttpError)
+            and failure.value.response.status in (404, 410)
+            and failure.request.meta.get("place") is not None
+        )
+        if is_past_the_end:
+            self.crawl.pages += 1
+        else:
+            super().request_failed(failure)
 
     def subject_id(self, url: str) -> str:
         """The last part of a subject's path with its query; the whole address where the path has no part."""
@@ -44,28 +72,53 @@ class ReviewPagesSpider(SourceSpider):
         address = f"{last}?{parts.query}" if last and parts.query else last or self.source.key_of(urldefrag(url).url)
         return unquote(address)
 
-    def _next_page(self, response: HtmlResponse) -> str | None:
-        address = response.css(self.source.paging.link).xpath("@href").get()
-        return response.urljoin(address.strip()) if address else None
+    def _first_page(self, template: str) -> str:
+        # Where the address has no place for a number, the site's own first address is the first page.
+        by = self.source.paging
+        return paging.address_at(template, by, by.first) if f"{{{by.by}}}" in template else template
 
-    def _json_ld_reviews(self, response: HtmlResponse) -> Iterator[Record]:
-        for review, holder in json_ld.objects(response):
-            if not json_ld.has_type(review, "Review"):
-                continue
-            rating = review.get("reviewRating")
-            rating = rating if isinstance(rating, dict) else {"ratingValue": rating}
-            address = json_ld.text(review.get("@id") or review.get("url"))
-            yield {
-                "source_review_id": json_ld.text(review.get("identifier"))
-                or (self.source.key_of(address) if address else None),
-                "subject_name": json_ld.text(review.get("itemReviewed") or holder.get("name")),
-                "author": json_ld.text(review.get("author")),
-                "rating": json_ld.text(rating.get("ratingValue")),
-                "rating_max": json_ld.text(rating.get("bestRating")) or "5",
-                "title": json_ld.text(review.get("name") or review.get("headline")),
-                "body": json_ld.text(review.get("reviewBody") or review.get("description")),
-                "written_at": json_ld.text(review.get("datePublished") or review.get("dateCreated")),
-            }
+    def _next_page(self, response: HtmlResponse, callback, records: list[Record], **meta) -> Iterator[Request]:
+        by = self.source.paging
+        if isinstance(by, NextLink):
+            if address := response.css(by.link).xpath("@href").get():
+                yield self.ask(response.urljoin(address.strip()), callback, **meta)
+        elif records and not self._is_shown_again(response, records):
+            place = paging.following(by, response.meta.get("place", by.first))
+            if place is not None:
+                template = response.meta.get("template", response.url)
+                shown = self._shown(response, records)
+                url = paging.address_at(template, by, place)
+                yield self.ask(url, callback, template=template, place=place, shown=shown, **meta)
+
+    def _is_shown_again(self, response: HtmlResponse, records: list[Record]) -> bool:
+        return bool(records) and paging.digest(records) in response.meta.get("shown", ())
+
+    def _shown(self, response: HtmlResponse, records: list[Record]) -> list[str]:
+        return [*response.meta.get("shown", ())[:1], paging.digest(records)]
+
+    def _marked_up_reviews(self, response: HtmlResponse) -> Iterator[Record]:
+        for objects in (json_ld.objects, microdata.objects):
+            reviews = [pair for pair in objects(response) if json_ld.has_type(pair[0], "Review")]
+            if reviews:
+                yield from (self._review(review, holder) for review, holder in reviews)
+                return
+
+    def _review(self, review: dict, holder: dict) -> Record:
+        rating = review.get("reviewRating")
+        rating = next(iter(rating), None) if isinstance(rating, list) else rating
+        rating = rating if isinstance(rating, dict) else {"ratingValue": rating}
+        address = json_ld.text(review.get("@id") or review.get("url"))
+        return {
+            "source_review_id": json_ld.text(review.get("identifier"))
+            or (self.source.key_of(address) if address else None),
+            "subject_name": json_ld.text(review.get("itemReviewed") or holder.get("name")),
+            "author": json_ld.text(review.get("author")),
+            "rating": json_ld.text(rating.get("ratingValue")),
+            "rating_max": json_ld.text(rating.get("bestRating")) or "5",
+            "title": json_ld.text(review.get("name") or review.get("headline")),
+            "body": json_ld.text(review.get("reviewBody") or review.get("description")),
+            "written_at": json_ld.text(review.get("datePublished") or review.get("dateCreated")),
+        }
 
     def _selected_reviews(self, response: HtmlResponse, selectors: ReviewSelectors) -> Iterator[Record]:
         name = found(response.selector, selectors.subject_name)
