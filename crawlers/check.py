@@ -15,6 +15,7 @@ from crawlers.errors import CrawlFailed, PageFault, SourceError
 from crawlers.intake import Intake
 from crawlers.items import RefusedItem
 from crawlers.kinds import KINDS, AnySource, ReviewPages
+from crawlers.pages import Counts
 from crawlers.redaction import redact
 from crawlers.run import end_with_parent, require_contact, robots_verdict, scrapy_settings
 from crawlers.sources import load_source, read_source, why_not
@@ -57,15 +58,7 @@ class CheckCrawl:
     as_of: date
     crawl_id: int = 0
     limit: int | None = None
-    pages: int = 0
-    spared_pages: int = 0
-    items: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    redacted: int = 0
-    faults: Counter = field(default_factory=Counter)
-    unread_subjects: set[str] = field(default_factory=set)
-    is_complete: bool = True
+    page: Counts = field(default_factory=Counts)
 
     def now(self) -> datetime:
         return clock.now(self.as_of) if self.source.demo else datetime.now(UTC)
@@ -196,6 +189,7 @@ async def sample(source: AnySource, fetch: Fetch, pages: int = PAGES) -> Sample:
     from twisted.python.failure import Failure
 
     from crawlers.spiders import SPIDERS
+    from crawlers.spiders.base import described_failure
 
     crawl = CheckCrawl(source, clock.today())
     seen = Sample(crawl)
@@ -203,30 +197,30 @@ async def sample(source: AnySource, fetch: Fetch, pages: int = PAGES) -> Sample:
     intake = Intake(source.name, crawl.crawl_id)
     wanted = PAGES_WITH_RECORDS[_records_of(source)]
     starts = [request async for request in spider.start()]
-    waiting = deque(starts[:1])
+    waiting, asked = deque(starts[:1]), {request.url for request in starts[:1]}
     for _ in range(pages):
         if not waiting or len(seen.record_pages) >= wanted:
             break
         request = waiting.popleft()
         try:
             response = await fetch(request)
-            if response.status != 200:
+            if response.status != 200 and response.status not in request.meta.get("handle_httpstatus_list", ()):
                 raise HttpError(response)
             if not isinstance(response, TextResponse):
                 raise PageFault("not text")
         except Exception as error:
             failure = Failure(error)
             failure.request = request
-            spider.request_failed(failure)
+            crawl.page.count_fault(described_failure(failure)[0], request.meta.get("subject"))
             continue
-        crawl.pages += 1
+        crawl.page.pages += 1
         outputs = await _outputs(spider, request, response)
         found = 0
         for record in outputs:
             if isinstance(record, Request):
                 continue
             item, finds = intake.take(record, response.url, crawl.now())
-            crawl.redacted += finds
+            crawl.page.redacted += finds
             found += 1
             (seen.refused if isinstance(item, RefusedItem) else seen.items).append(item)
         if found:
@@ -234,7 +228,10 @@ async def sample(source: AnySource, fetch: Fetch, pages: int = PAGES) -> Sample:
         links = [output for output in outputs if isinstance(output, Request)]
         onward = [link for link in links if link.callback != request.callback]
         # A list of sitemaps leads to sitemaps; a list's next page is looked at only when this one leads nowhere.
-        waiting.extend(onward or ([] if found else links[:2]))
+        for link in onward or ([] if found else links[:2]):
+            if link.url not in asked:
+                asked.add(link.url)
+                waiting.append(link)
     return seen
 
 
@@ -255,9 +252,9 @@ def summarise(source: AnySource, seen: Sample) -> Checked:
     """Field by field what the records hold."""
     kind = _records_of(source)
     rows = [vars(item) for item in seen.items] + [item.payload for item in seen.refused]
-    checked = Checked(source.name, source.kind, records=len(seen.items), redacted=seen.crawl.redacted)
+    checked = Checked(source.name, source.kind, records=len(seen.items), redacted=seen.crawl.page.redacted)
     checked.refused = dict(Counter(bounded(item.reason) for item in seen.refused))
-    checked.faults = {bounded(fault): count for fault, count in seen.crawl.faults.items()}
+    checked.faults = {bounded(fault): count for fault, count in seen.crawl.page.faults.items()}
     for name, column in FIELDS[kind].items():
         values = [row[column] for row in rows if row.get(column) not in (None, "")]
         example = next((_example(row, column) for row in rows if row.get(column) not in (None, "")), None)

@@ -41,8 +41,6 @@ _DATE_TEXT = re.compile(
     r"\d{2,4}\s*[.\-/년]\s*\d{1,2}\s*[.\-/월]\s*\d{1,2}|\d월\s*\d|\d\s*\S{1,3}\s*(?:전|ago)\b|^(?:방금|오늘|어제|그제|그저께)"
 )
 _PAGE_NAMES = re.compile(r"^(?:page|p|pg|pn|paged|(?:cur|now|c)page|page_?(?:no|num|index))$", re.IGNORECASE)
-    r"^(?:page|p|pg|pn|paged|page_?no|page_?num|page_?index|cpage|curpage|nowpage)$", re.IGNORECASE
-)
 _OFFSET_NAMES = re.compile(r"^(?:offset|start|from|skip|startindex|start_?no)$", re.IGNORECASE)
 _NEXT_TEXT = re.compile(r"^\s*(?:다음(?:\s*페이지)?|next(?: page)?|older)?\s*[›»>→▶]*\s*$", re.IGNORECASE)
 _HINTS = {
