@@ -66,13 +66,15 @@ create table ops.fingerprints (
     source text not null,
     record_id text not null,
     text_sha256 text not null,
-    signature bigint[] not null,
+    signature bytea not null,
     bands bigint[] not null,
+    is_original boolean not null,
     crawl_id bigint not null references ops.crawls,
     primary key (kind, source, record_id)
 );
-create index on ops.fingerprints (text_sha256);
-create index on ops.fingerprints using gin (bands);
+create index on ops.fingerprints (text_sha256, kind) where is_original;
+-- Each batch asks the index for as many texts as it adds: a list of pending entries would be read for each of them.
+create index on ops.fingerprints using gin (bands) with (fastupdate = off);
 
 create table ops.duplicates (
     kind text not null check (kind in ('review', 'article')),
@@ -87,6 +89,7 @@ create table ops.duplicates (
     marked_at timestamptz not null default now(),
     primary key (kind, source, record_id)
 );
+create index on ops.duplicates (kind, original_source, original_record_id);
 """
 
 GRANTS = """
