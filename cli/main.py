@@ -4,8 +4,10 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-from cli import crawling, demo, models, monitoring, stack, warehouse
+from cli import crawling, demo, models, monitoring, sources, stack, warehouse
+from cli.terminal import printable
 from maeari.errors import MaeariError
 
 app = typer.Typer(
@@ -15,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
 )
-for theme in (stack, crawling, warehouse, models, monitoring, demo):
+for theme in (stack, sources, crawling, warehouse, models, monitoring, demo):
     app.add_typer(theme.app)
 
 
@@ -24,5 +26,6 @@ def main() -> None:
     try:
         app()
     except MaeariError as error:
-        Console(stderr=True).print(f"[red]error:[/] {error}", markup=True, highlight=False)
+        # A site's own words may stand in the message.
+        Console(stderr=True).print(Text.assemble(("error:", "red"), " ", printable(str(error))))
         sys.exit(1)

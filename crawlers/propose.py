@@ -12,14 +12,15 @@ from urllib.parse import parse_qsl, urldefrag, urlencode, urljoin, urlsplit, url
 
 from lxml import etree
 from parsel import Selector
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from scrapy import Request
 from scrapy.http import Response, TextResponse
 
-from crawlers.check import Checked, Fetch, Sample, bounded, sample, summarise
+from crawlers.check import Checked, Fetch, Sample, answer_parent, bounded, fetch_with, in_child, sample, summarise
 from crawlers.dates import read_date
 from crawlers.errors import PageFault, SourceError
-from crawlers.kinds import KINDS, AnySource
+from crawlers.kinds import LOOPBACK_HOSTS, AnySource
+from crawlers.run import require_contact
 from crawlers.spiders.news_feed import read_entries
 from crawlers.spiders.review_pages import found
 from crawlers.stars import read_stars
@@ -847,28 +848,46 @@ def _examples(seen: Sample) -> list[dict]:
     return examples
 
 
-def records_kind(kind: str) -> str:
-    """Whether a kind of source brings reviews or articles."""
-    return next(records for records, kinds in KINDS.items() if kind in kinds)
+def look_at(address: str, is_local: bool) -> dict:
+    """The proposal for an address, as plain values, fetched in a process of its own with the manners of a crawl.
+
+    Loopback is local without being told. Raises SourceError when nothing can be proposed.
+    """
+    is_local = is_local or urlsplit(address).hostname in LOOPBACK_HOSTS
+    require_contact(_look(address, is_local))
+    return in_child("crawlers.propose", address, "local" if is_local else "public")
 
 
-def main_answer(arguments: list[str]) -> dict:
+def proposed_name(address: str) -> str:
+    """A name for the source of an address, from its host and path."""
+    parts = urlsplit(address)
+    host = (parts.hostname or "").removeprefix("www.")
+    # Of an address without letters nothing is worth keeping.
+    labels = [label for label in host.split(".")[:-1] if re.search("[a-z]", label)] or ["site"]
+    path = re.sub(r"\.\w{2,5}$", "", parts.path.rstrip("/")).rpartition("/")[2]
+    name = re.sub(r"[^a-z0-9]+", "_", f"{'_'.join(labels[-2:])}_{path}".lower()).strip("_")[:40]
+    return name if name[:1].isalpha() else f"site_{name}"
+
+
+def _look(address: str, is_local: bool) -> AnySource:
+    facts = {**TRIAL, "kind": "review_pages", "start_urls": [address], "local": is_local}
+    try:
+        return _SOURCE.validate_python(facts | ({"delay_seconds": 0} if is_local else {}))
+    except ValidationError as error:
+        raise SourceError(f"{bounded(address, 200)} is no address: {error.errors()[0]['msg']}.") from None
+
+
+def _look_here(arguments: list[str]) -> dict:
     """The proposal for an address, fetched with the manners of a crawl."""
-    from crawlers.check import fetch_with
-
     address, local = arguments
     is_local = local == "local"
-    facts = {**TRIAL, "kind": "review_pages", "start_urls": [address], "local": is_local}
-    source = _SOURCE.validate_python(facts | ({"delay_seconds": 0} if is_local else {}))
 
     async def work(fetch: Fetch) -> Proposal:
         return await propose(address, fetch, is_local=is_local)
 
-    proposal, _ = fetch_with(source, work)
+    proposal, _ = fetch_with(_look(address, is_local), work)
     return proposal.as_json()
 
 
 if __name__ == "__main__":
-    from crawlers.check import answer_parent
-
-    answer_parent(main_answer)
+    answer_parent(_look_here)
