@@ -43,6 +43,7 @@ create table ops.pages (
     etag text,
     last_modified text,
     records integer not null,
+    spared_pages integer not null,
     standing_requests jsonb not null,
     facts_sha256 text not null,
     crawl_id bigint not null references ops.crawls,
@@ -57,7 +58,7 @@ create table ops.crawl_fields (
     pages integer not null,
     pages_without integer not null,
     usual_share double precision,
-    verdict text not null check (verdict in ('new', 'steady', 'fell', 'vanished', 'too_few_records')),
+    verdict text check (verdict in ('new', 'steady', 'fell', 'vanished', 'too_few_records')),
     primary key (crawl_id, field)
 );
 
