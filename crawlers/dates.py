@@ -139,7 +139,7 @@ def _plain(text: str) -> str:
     parts = [part.strip(" :|·,'([") for part in _LABEL.split(" ".join(unicodedata.normalize("NFKC", text).split()))]
     # Of “입력 … 수정 …” the first is meant.
     first = next((part for part in parts if part.strip(")]")), "")
-    return first if "(" in first else first.rstrip(")]")
+    return first if "(" in first or "[" in first else first.rstrip(")]")
 
 
 def _read(text: str, now: datetime) -> tuple[datetime, Precision]:
