@@ -15,7 +15,14 @@ AS_OF = date(2026, 5, 31)
 HOSTILE = "'; drop table raw.reviews; -- <script>alert(1)</script> {{ ref('x') }} %s \\N 한글 \U0001f642"
 
 LANDED = """
-insert into ops.crawls (source, finished_at, outcome) values ('shop', now(), 'finished');
+insert into ops.crawls (source, finished_at, landed, outcome) values ('shop', now(), 3, 'finished');
+insert into ops.sources (source, kind, owner, licence, terms_url, is_local, facts_sha256) values
+    ('shop', 'review_pages', 'Shop Ltd.', %(hostile)s, 'https://shop.example/terms', false, 'x');
+insert into ops.duplicates (
+    kind, source, record_id, original_source, original_record_id, similarity, is_exact, method, crawl_id
+) values
+    ('review', 'shop', '2', 'film', '2', 0.9, false, 'minhash 64', 1),
+    ('article', 'news', '2', 'news', '1', 1, true, 'sha256', 1);
 insert into raw.reviews (
     source, source_review_id, version_no, content_hash, subject_id, subject_name, author_key, rating, rating_max,
     title, body, written_at, written_at_precision, url, crawl_id, fetched_at
@@ -99,8 +106,27 @@ def test_subjects_are_counted(built):
     ]
 
 
+def test_each_source_shows_whose_it_is_and_how_its_crawls_do(built):
+    assert rows(
+        "analyst",
+        "select source, owner, licence, is_verified, last_outcome, landed_rows, reviews, articles "
+        "from marts.dim_sources order by 1",
+    ) == [
+        ("film", None, None, False, None, 0, 1, 0),
+        ("news", None, None, False, None, 0, 0, 1),
+        ("shop", "Shop Ltd.", HOSTILE, False, "finished", 3, 2, 0),
+    ]
+
+
+def test_copies_are_shown_beside_the_reviews_and_none_is_dropped(built):
+    assert rows("analyst", "select review_id, original_review_id, is_exact from marts.duplicate_reviews") == [
+        ("shop:2", "film:2", False)
+    ]
+
+
 def test_building_again_changes_no_row(built):
     tables = ["intermediate.int_reviews__versions", "marts.fct_reviews", "marts.fct_articles", "marts.dim_subjects"]
+    tables += ["marts.dim_sources", "marts.duplicate_reviews"]
     before = {table: rows("dbt", f"select * from {table} order by 1, 2") for table in tables}
     warehouse.build(AS_OF)
     assert {table: rows("dbt", f"select * from {table} order by 1, 2") for table in tables} == before
