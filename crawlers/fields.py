@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
+from crawlers.items import ArticleItem, RefusedItem, ReviewItem
 from maeari import clock
 
 HISTORY = 10
@@ -17,8 +18,10 @@ MIN_RECORDS = 20
 USUALLY_THERE = 0.2
 NEXT_TO_NONE = 0.02
 CHANCE = 0.001
-# Where a record comes from, the scale that a source's file states, and why a record was refused.
-_NOT_READ = {"source", "url", "rating_max", "refused"}
+# What no page shows: where a record comes from, the scale that a source's file states, what we made of a date.
+_NOT_SHOWN = {"source", "url", "crawl_id", "fetched_at", "rating_max", "written_at_precision"}
+# As a source's file calls them.
+_CALLED = {"author_key": "author", "source_review_id": "id", "source_article_id": "id"}
 
 Verdict = Literal["new", "steady", "fell", "vanished", "too_few_records"]
 
@@ -33,22 +36,16 @@ class FieldCounts:
     pages_with: Counter = field(default_factory=Counter)
 
     def count(self, records: Sequence[dict]) -> None:
-        """Count the records of one page, redacted; a page without records says nothing of their fields."""
+        """Count the records of one page, redacted, refused ones too; a page without any says nothing of fields."""
         if not records:
             return
         self.records += len(records)
         self.pages += 1
-        for name in {name for record in records for name in record} - _NOT_READ:
+        for name in {name for record in records for name in record} - _NOT_SHOWN:
             filled = sum(record.get(name) not in (None, "") for record in records)
-            self.filled[_called(name)] += filled
-            self.pages_with[_called(name)] += filled > 0
-
-    def add(self, other: "FieldCounts") -> None:
-        """Count what was counted elsewhere too."""
-        self.records += other.records
-        self.pages += other.pages
-        self.filled.update(other.filled)
-        self.pages_with.update(other.pages_with)
+            called = _CALLED.get(name, name)
+            self.filled[called] += filled
+            self.pages_with[called] += filled > 0
 
 
 @dataclass(frozen=True)
@@ -64,8 +61,13 @@ class JudgedField:
     verdict: Verdict
 
 
-def save(connection: Connection, crawl_id: int, counts: FieldCounts) -> None:
-    """Write a crawl's counts so far, in the caller's transaction; they have no verdict yet."""
+def save(
+    connection: Connection, crawl_id: int, pages: Iterable[Sequence[ReviewItem | ArticleItem | RefusedItem]]
+) -> None:
+    """Count the items of more pages of a crawl in, in the caller's transaction; they have no verdict yet."""
+    counts = load(connection, crawl_id)
+    for items in pages:
+        counts.count([item.payload if isinstance(item, RefusedItem) else vars(item) for item in items])
     _write(connection, crawl_id, [_judged(name, counts, None, None) for name in sorted(counts.filled)])
 
 
@@ -85,13 +87,12 @@ def load(connection: Connection, crawl_id: int) -> FieldCounts:
     )
 
 
-def judge(
-    connection: Connection, source: str, crawl_id: int, counts: FieldCounts
-) -> tuple[list[JudgedField], str | None]:
-    """Judge a crawl's fields and write the verdicts, in the caller's transaction; the sentence names what vanished.
+def judge(connection: Connection, source: str, crawl_id: int) -> str | None:
+    """Judge a crawl's fields and write the verdicts, in the caller's transaction; a sentence names what has vanished.
 
     The usual share of a field is its median over the source's last ten finished crawls with enough records.
     """
+    counts = load(connection, crawl_id)
     usual = _usual_shares(connection, source, crawl_id)
     judged = [
         _judged(name, counts, usual.get(name), verdict(counts.records, counts.filled[name], usual.get(name)))
@@ -99,7 +100,7 @@ def judge(
     ]
     _write(connection, crawl_id, judged)
     vanished = [one for one in judged if one.verdict == "vanished"]
-    return judged, _sentence(source, vanished, _last_good(connection, source, crawl_id, vanished)) if vanished else None
+    return _sentence(source, vanished, _last_good(connection, source, crawl_id, vanished)) if vanished else None
 
 
 def verdict(records: int, filled: int, usual_share: float | None) -> Verdict:
@@ -133,10 +134,6 @@ def chance_of_at_most(filled: int, records: int, share: float) -> float:
     if seen > 0:
         divergence += seen * math.log(seen / share)
     return math.exp(-records * divergence)
-
-
-def _called(name: str) -> str:
-    return "author" if name == "author_key" else name
 
 
 def _judged(name: str, counts: FieldCounts, usual_share: float | None, said: Verdict | None) -> JudgedField:
