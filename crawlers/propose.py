@@ -21,7 +21,7 @@ from crawlers.dates import read_date
 from crawlers.errors import PageFault, SourceError
 from crawlers.kinds import LOOPBACK_HOSTS, AnySource
 from crawlers.run import require_contact
-from crawlers.spiders.news_feed import read_entries
+from crawlers.spiders.news import read_entries
 from crawlers.spiders.review_pages import found
 from crawlers.stars import read_stars
 from maeari import clock
@@ -107,7 +107,11 @@ class _Site:
     async def tried(self, facts: dict, reasons: list[str]) -> Proposal | None:
         """The proposal when the source's own spider reads records by it, more than it refuses."""
         facts = facts | ({"local": True} if self.is_local else {})
-        source = _SOURCE.validate_python(TRIAL | facts)
+        try:
+            source = _SOURCE.validate_python(TRIAL | facts)
+        except ValidationError:
+            # What a site shows may not be sayable in a source: an address with braces.
+            return None
         seen = await sample(source, self.fetch, pages=4)
         if not seen.items or len(seen.refused) > len(seen.items):
             return None
@@ -393,7 +397,7 @@ def _blocks_selector(page: TextResponse, name: str | None, nodes: list) -> str |
     candidates += [f"{tag}[{key}]" for key in sorted(shared) if _IDENT.fullmatch(key)]
     inner = f"{tag}:has(td)" if tag == "tr" else tag
     for depth, above in enumerate(list(nodes[0].iterancestors())[:4]):
-        joined = " > " if depth == 0 else " "
+        joined = " > " if depth == 0 and tag != "tr" else " "
         if above.get("id") and _IDENT.fullmatch(above.get("id")):
             candidates.append(f"#{above.get('id')}{joined}{inner}")
         candidates += [f"{above.tag}.{one}{joined}{inner}" for one in sorted(_class_names(above))]
@@ -430,9 +434,11 @@ class _Column:
         """0 for what a site names on purpose, more for what a change of layout moves."""
         if "itemprop" in self.selector or self.selector.startswith("::attr"):
             return 0
-        if self.selector.startswith((".", "[")):
-            return 1
-        return 3 if "nth-child" in self.selector else 2
+        if ":nth-" in self.selector:
+            return 4
+        if " + " in self.selector or " > " in self.selector:
+            return 3
+        return 1 if self.selector.startswith((".", "[")) else 2
 
 
 def _fields_of(blocks: list[Selector]) -> tuple[dict | None, float]:
@@ -497,6 +503,13 @@ def _selectors_of(node) -> Iterator[str]:
     names = sorted(_class_names(node))
     bases = [f'[itemprop="{itemprop}"]'] if itemprop and _IDENT.fullmatch(itemprop) else []
     bases += [f".{name}" for name in names] or [node.tag]
+    before, above = node.getprevious(), node.getparent().tag
+    if not names and node.tag != "td":
+        if before is not None and isinstance(before.tag, str):
+            bases += [f".{name} + {node.tag}" for name in sorted(_class_names(before))]
+        # With the parent's tag, so that the block itself is not found.
+        nth = 1 + len(list(node.itersiblings(node.tag, preceding=True)))
+        bases += [f"{above} > {node.tag}", f"{above} > {node.tag}:nth-of-type({nth})"]
     if node.tag == "td" and not names:
         bases = [f"td:nth-child({1 + len(list(node.itersiblings(preceding=True)))})"]
     elif node.getparent().tag == "td" and not names and node.tag not in ("p", "time"):
@@ -557,7 +570,7 @@ def _rating(columns: list[_Column], blocks: list[Selector]) -> tuple[_Column | N
     *_, column, scale = min(candidates, key=lambda entry: (*entry[:4], entry[4].instability()))
     # More than one rating in a block: it holds several reviews.
     within = column.selector.partition("::")[0]
-    if within and "nth-child" not in within and mean(len(block.css(within)) for block in blocks) > 2 * column.share:
+    if within and ":nth-" not in within and mean(len(block.css(within)) for block in blocks) > 2 * column.share:
         return None, 5
     return column, scale
 
@@ -680,10 +693,26 @@ async def _interfaces(site: _Site, first: TextResponse) -> AsyncIterator[tuple[d
             renamed = {"written_at": "published_at"}
             fields = {renamed.get(name, name): value for name, value in fields.items() if name != "rating_max"}
         facts = {"kind": kind, "start_urls": [first.url], "records": path, "fields": fields}
-        if kind == "review_api" and "subject_id" not in fields:
-            facts["subjects"] = {urlsplit(first.url).path.rstrip("/").rpartition("/")[2] or "all": None}
         facts |= await _api_paging(site, first, answer, path, records)
+        if kind == "review_api" and "subject_id" not in fields:
+            facts |= _one_subject(facts, first.url)
         yield facts, [f"The address answers in JSON with {len(records)} records at “{path}”."]
+
+
+def _one_subject(facts: dict, url: str) -> dict:
+    """The subject of reviews that do not name theirs: what the address does, else the address's last part for all."""
+    (address,) = facts["start_urls"]
+    for name, value in parse_qsl(urlsplit(address).query):
+        if re.search(r"(?:id|no|code|seq)$", name, re.IGNORECASE) and address.count(f"{name}={value}") == 1:
+            return {
+                "start_urls": [address.replace(f"{name}={value}", f"{name}={{subject}}")],
+                "subjects": {value: None},
+            }
+    for part in reversed(urlsplit(address).path.split("/")):
+        if re.search(r"\d{2}", part) and address.count(f"/{part}") == 1:
+            return {"start_urls": [address.replace(f"/{part}", "/{subject}")], "subjects": {part: None}}
+    name = re.sub(r"[^\w.-]", "", urlsplit(url).path.rstrip("/").rpartition("/")[2]) or "all"
+    return {"fields": facts["fields"] | {"subject_id": f"'{name}'"}}
 
 
 async def _api_paging(site: _Site, first: TextResponse, answer: object, path: str, records: list) -> dict:
@@ -703,12 +732,19 @@ async def _api_paging(site: _Site, first: TextResponse, answer: object, path: st
                 parameter = "cursor" if "cursor" in name.lower() else "pageToken"
                 return {"paging": {"by": "cursor", "parameter": parameter, "path": _key(name)}}
     joined = "&" if parts.query else "?"
-    second = await site.page(f"{first.url}{joined}page=2")
+    counted = [await _records_at(site, f"{first.url}{joined}page={number}", path) for number in range(3)]
+    for number in (1, 0):
+        if counted[number] == records and counted[number + 1] not in (None, [], records):
+            return {"paging": {"by": "page", "parameter": "page"} | ({} if number else {"first": 0})}
+    return {}
+
+
+async def _records_at(site: _Site, url: str, path: str) -> list[dict] | None:
+    page = await site.page(url)
     try:
-        following = dict(record_lists(json.loads(second.body))).get(path) if second is not None else None
+        return dict(record_lists(json.loads(page.body))).get(path) if page is not None else None
     except (ValueError, RecursionError):
-        following = None
-    return {"paging": {"by": "page", "parameter": "page"}} if following and following != records else {}
+        return None
 
 
 def record_lists(answer: object, path: str = "", depth: int = 0) -> list[tuple[str, list[dict]]]:
