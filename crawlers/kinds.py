@@ -258,9 +258,8 @@ class _Api(Source):
         for name, value in self.parameters.items():
             if "{day" in DAY.sub("", value):
                 raise ValueError(f"parameters.{name}: write a day as {{day:%Y%m%d}} or {{day-7:%Y-%m-%d}}")
-        if not {urlsplit(address).hostname for address in addresses} <= {
-            urlsplit(address).hostname for address in self.start_urls
-        }:
+        hosts = {urlsplit(address).hostname for address in self.start_urls}
+        if self.xml_when_empty and urlsplit(self.xml_when_empty).hostname not in hosts:
             raise ValueError("xml_when_empty: only the hosts of start_urls are asked")
         if self.subjects and not all("{subject}" in address for address in addresses):
             raise ValueError("subjects: put {subject} into each address, or leave “subjects” out")

@@ -45,6 +45,11 @@ def objects(response: TextResponse) -> Iterator[tuple[dict, dict]]:
     return iter(found)
 
 
+def text_in(node: etree._Element) -> str:
+    """The text of an element as it is written, with a line's end for each `<br>`."""
+    return "".join(piece if isinstance(piece, str) else "\n" for piece in node.xpath(".//text() | .//br"))
+
+
 def _value(node: etree._Element, base: str) -> str:
     if node.tag in _ADDRESSES:
         address = node.get(_ADDRESSES[node.tag], "").strip()
@@ -55,4 +60,4 @@ def _value(node: etree._Element, base: str) -> str:
     for name in ("content", "datetime", "value"):
         if name in node.attrib:
             return node.get(name).strip()
-    return "".join(node.itertext()).strip()
+    return text_in(node).strip()

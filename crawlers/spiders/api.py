@@ -1,6 +1,6 @@
 """Reviews and news from interfaces that answer in JSON or XML."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
@@ -46,7 +46,7 @@ class ApiSpider(SourceSpider):
         """The record of what was found at the fields' paths."""
         raise NotImplementedError
 
-    def first_requests(self) -> Iterator[Request]:
+    async def start(self) -> AsyncIterator[Request]:
         """The first page of each subject, at each address."""
         by = self.source.paging
         for address in self.source.addresses():
@@ -65,9 +65,9 @@ class ApiSpider(SourceSpider):
             return
         records = self._records_of(answer)
         if not records and "xml_template" in meta and not meta.get("is_xml"):
-            yield self._page(meta.get("place"), subject, {**_carried(meta), "is_xml": True})
+            yield self._page(meta.get("place"), subject, {**_carried(meta), "is_xml": True, "standing": True})
             return
-        if records is None and not meta.get("next_page"):
+        if records is None and not meta.get("shown"):
             self.count_fault(f"nothing at {self.source.records}", subject)
         found = [self.record(self._found(record), response) for record in records or []]
         shown = meta.get("shown", [])

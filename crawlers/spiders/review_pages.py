@@ -1,6 +1,6 @@
 """Reviews on HTML pages: a list of subjects, then each subject's pages."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from urllib.parse import unquote, urldefrag, urlsplit
 
 from parsel import Selector
@@ -18,7 +18,7 @@ from crawlers.spiders.base import SourceSpider
 class ReviewPagesSpider(SourceSpider):
     """Reads sources of the kind `review_pages`."""
 
-    def first_requests(self) -> Iterator[Request]:
+    async def start(self) -> AsyncIterator[Request]:
         """Each start address: a list of subjects, or the first page of the one subject that it shows."""
         for template in self.source.addresses():
             is_list = self.source.subject_links is not None
@@ -32,11 +32,11 @@ class ReviewPagesSpider(SourceSpider):
 
     def parse(self, response: HtmlResponse) -> Iterator[Request]:
         """The list of subjects."""
-        links = [link.attrib.get("href", "").strip() for link in response.css(self.source.subject_links)]
-        for link in links:
-            url = response.urljoin(link)
+        links = [leads_to(response, link) for link in response.css(self.source.subject_links).xpath("@href").getall()]
+        urls = [url for url in links if url]
+        for url in urls:
             yield self.ask(url, self.parse_subject, subject=self.subject_id(url), standing=True)
-        yield from self._next_page(response, self.parse, [{"body": link} for link in links], standing=True)
+        yield from self._next_page(response, self.parse, [{"body": url} for url in urls], standing=True)
 
     def parse_subject(self, response: HtmlResponse) -> Iterator[Record | Request]:
         """A page of one subject's reviews."""
@@ -61,7 +61,7 @@ class ReviewPagesSpider(SourceSpider):
             and failure.request.meta.get("place") is not None
         )
         if is_past_the_end:
-            self.crawl.pages += 1
+            self.answer(failure.request, fault=None)
         else:
             super().request_failed(failure)
 
@@ -80,8 +80,8 @@ class ReviewPagesSpider(SourceSpider):
     def _next_page(self, response: HtmlResponse, callback, records: list[Record], **meta) -> Iterator[Request]:
         by = self.source.paging
         if isinstance(by, NextLink):
-            if address := response.css(by.link).xpath("@href").get():
-                yield self.ask(response.urljoin(address.strip()), callback, **meta)
+            if url := leads_to(response, response.css(by.link).xpath("@href").get()):
+                yield self.ask(url, callback, **meta)
         elif records and not self._is_shown_again(response, records):
             place = paging.following(by, response.meta.get("place", by.first))
             if place is not None:
@@ -100,17 +100,18 @@ class ReviewPagesSpider(SourceSpider):
         for objects in (json_ld.objects, microdata.objects):
             reviews = [pair for pair in objects(response) if json_ld.has_type(pair[0], "Review")]
             if reviews:
-                yield from (self._review(review, holder) for review, holder in reviews)
+                yield from (self._review(response, review, holder) for review, holder in reviews)
                 return
 
-    def _review(self, review: dict, holder: dict) -> Record:
+    def _review(self, response: HtmlResponse, review: dict, holder: dict) -> Record:
         rating = review.get("reviewRating")
         rating = next(iter(rating), None) if isinstance(rating, list) else rating
         rating = rating if isinstance(rating, dict) else {"ratingValue": rating}
         address = json_ld.text(review.get("@id") or review.get("url"))
+        # “#review-2” counts the reviews of a page: another one has it tomorrow.
+        url = leads_to(response, address) if address and not address.startswith("#") else None
         return {
-            "source_review_id": json_ld.text(review.get("identifier"))
-            or (self.source.key_of(address) if address else None),
+            "source_review_id": json_ld.text(review.get("identifier")) or (self.source.key_of(url) if url else None),
             "subject_name": json_ld.text(review.get("itemReviewed") or holder.get("name")),
             "author": json_ld.text(review.get("author")),
             "rating": json_ld.text(rating.get("ratingValue")),
@@ -135,6 +136,15 @@ class ReviewPagesSpider(SourceSpider):
             }
 
 
+def leads_to(response: HtmlResponse, address: str | None) -> str | None:
+    """The whole address of a link; None for one that leads to no page: a script, a mail address, a broken one."""
+    try:
+        url = response.urljoin(address.strip()) if address else ""
+        return url if urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname else None
+    except ValueError:
+        return None
+
+
 def found(node: Selector, selector: str | None) -> str | None:
     """The text of the first element that a selector finds, or its attribute (`::attr(name)`); None for nothing."""
     if selector is None:
@@ -142,5 +152,5 @@ def found(node: Selector, selector: str | None) -> str | None:
     first = next(iter(node.css(selector)), None)
     if first is None:
         return None
-    text = first.root if isinstance(first.root, str) else first.xpath("string()").get()
+    text = first.root if isinstance(first.root, str) else microdata.text_in(first.root)
     return text.strip() or None

@@ -59,6 +59,11 @@ def test_every_committed_source_is_valid(file):
         ({"delay_seconds": -1}, "“delay_seconds” is -1"),
         ({"name": "other"}, "name is “other”; make it “shop”"),
         ({"selectors": {"review": "li", "id": "b"}}, "“selectors.body” is missing; add it"),
+        ({"selectors": {"review": "li", "body": "b"}}, "“selectors.id” is missing; add it"),
+        (
+            {"start_urls": ["https://shop.example/{page}"]},
+            "{page} in https://shop.example/{page} would never be filled",
+        ),
     ],
 )
 def test_a_wrong_source_says_file_key_and_fix(tmp_path, change, complaint):
@@ -67,6 +72,66 @@ def test_a_wrong_source_says_file_key_and_fix(tmp_path, change, complaint):
         sources.read_source(file)
     assert str(file) in str(caught.value)
     assert complaint in str(caught.value)
+
+
+API = {
+    "name": "shop",
+    "kind": "review_api",
+    "start_urls": ["https://api.shop.example/reviews/{subject}"],
+    "owner": "Shop Ltd.",
+    "licence": "Their terms allow reading",
+    "subjects": {440: "A", "b": None},
+    "parameters": {"json": 1, "key": "${SHOP_KEY}", "since": "{day-7:%Y%m%d}"},
+    "records": "reviews",
+    "fields": {"id": "id", "body": "text", "rating": "liked", "rating_values": {True: 5, False: 1}},
+}
+
+
+def test_numbers_and_truths_are_text_as_yaml_has_them(tmp_path, monkeypatch):
+    monkeypatch.delenv("SHOP_KEY", raising=False)
+    source = sources.read_source(write(tmp_path, API))
+    assert source.subjects == {"440": "A", "b": None}
+    assert source.parameters["json"] == "1"
+    assert source.fields.rating_values == {"true": 5, "false": 1}
+    assert source.needs == ["SHOP_KEY"]
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"subjects": {}}, "{subject} needs “subjects”"),
+        ({"start_urls": ["https://api.shop.example/reviews"]}, "put {subject} into each address"),
+        ({"start_urls": ["https://api.shop.example/{subject}/{cursor}"]}, "{cursor} need “paging”"),
+        ({"parameters": {"since": "{day:}"}}, "parameters.since: write a day as {day:%Y%m%d}"),
+        ({"xml_when_empty": "https://other.example/{subject}"}, "only the hosts of start_urls"),
+        ({"records": "reviews["}, "“records”: “reviews[” is no JMESPath"),
+        ({"subjects": {}, "start_urls": ["https://api.shop.example/reviews"]}, "fields.subject_id: say where"),
+        ({"paging": {"by": "offset"}}, "“paging.offset.step” is missing"),
+    ],
+)
+def test_a_wrong_source_of_an_interface_says_the_fix(tmp_path, change, complaint):
+    with pytest.raises(SourceError) as caught:
+        sources.read_source(write(tmp_path, {**API, **change}))
+    assert complaint in str(caught.value)
+
+
+READY_MADE = [file for file in FILES if sources.read_source(file).demo is None]
+
+
+def test_there_are_ready_made_sources():
+    kinds = {file.stem: sources.read_source(file).kind for file in READY_MADE}
+    assert {"steam_reviews", "app_store_reviews", "naver_news", "data_go_kr_bid_notices"} <= set(kinds)
+    assert list(kinds.values()).count("news_feed") >= 3
+
+
+@pytest.mark.parametrize("file", READY_MADE, ids=lambda file: file.stem)
+def test_a_ready_made_source_is_not_crawled_until_somebody_has_read_its_terms(file):
+    source = sources.read_source(file)
+    assert all([source.owner, source.licence, source.terms_url])
+    assert source.delay_seconds > 0
+    assert all(url.startswith("https://") for url in source.start_urls)
+    with pytest.raises(SourceError, match=rf"{file.stem} is not crawled: unverified\. Read the site's terms"):
+        check_allowed(source)
 
 
 def test_a_file_that_is_no_yaml_is_named(tmp_path):
