@@ -17,7 +17,7 @@ from crawlers.items import RefusedItem
 from crawlers.kinds import KINDS, AnySource, ReviewPages
 from crawlers.pages import Counts
 from crawlers.redaction import redact
-from crawlers.run import end_with_parent, require_contact, robots_verdict, scrapy_settings
+from crawlers.run import end_with_parent, require_contact, scrapy_settings
 from crawlers.sources import load_source, read_source, why_not
 from maeari import clock
 from maeari.errors import MaeariError
@@ -59,6 +59,10 @@ class CheckCrawl:
     crawl_id: int = 0
     limit: int | None = None
     page: Counts = field(default_factory=Counts)
+    is_full_sweep: bool = True
+    reads_everything: bool = True
+    robots_verdict: str | None = None
+    robots_checked_at: datetime | None = None
 
     def now(self) -> datetime:
         return clock.now(self.as_of) if self.source.demo else datetime.now(UTC)
@@ -372,7 +376,7 @@ def _check_here(arguments: list[str]) -> dict:
 
     seen, stats = fetch_with(source, work)
     checked = summarise(source, seen)
-    checked.pages, checked.robots_verdict = pages, robots_verdict(stats)
+    checked.pages, checked.robots_verdict = pages, stats.get("robotstxt/verdict")
     return checked.as_json()
 
 

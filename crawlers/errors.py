@@ -13,3 +13,11 @@ class CrawlFailed(MaeariError):
 
 class PageFault(MaeariError):
     """A fetched page cannot hold records; the crawl counts it and goes on."""
+
+
+class AddressRefused(PageFault):
+    """A name leads to an address of a private network, and its source does not say that it is local."""
+
+
+class SpoolFull(MaeariError):
+    """No more batches can wait on disk for Postgres."""
