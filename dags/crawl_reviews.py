@@ -1,12 +1,15 @@
 """
 ### Crawl the reviews
 
-Runs every night, one task a source, so that a broken site fails alone. Then hands on `raw.reviews` once, if anything
-landed since it was last handed on. A rerun lands nothing twice: known reviews are recognised.
+Runs every hour and crawls the sources that are due by the `schedule` of their files, one task a source, so that a
+broken site fails alone. A run started by hand crawls all that can be crawled. Then hands on `raw.reviews` once, if
+anything landed since it was last handed on; where nothing is due, the run skips. A rerun lands nothing twice.
 
-**If it fails:** the red task's log ends with a sentence. *Fewer than half of that fails*: the site has changed; open
-it beside the source's file in `crawlers/sources/`. *Stopped*, or the site did not answer: clear the task. What other
-sources brought has been handed on. `maeari crawl NAME` does the same without Airflow.
+**If it fails:** the red task's log ends with a sentence. *title missing on 100 % of 40 pages*: that selector finds
+nothing any longer; `maeari source check NAME` shows what each finds. *Fewer than half of that fails*: the site has
+changed; open it beside the source's file. *Stopped*, or the site did not answer: clear the task. A failed source is
+tried again at its next scheduled time, and a wrong file fails once a day until it is corrected. What other sources
+brought has been handed on. `maeari crawl NAME` does the same without Airflow; the runbook has more.
 """
 
 from datetime import timedelta
@@ -21,7 +24,7 @@ RAW_REVIEWS = Asset(assets.RAW_REVIEWS)
 
 
 @dag(
-    schedule=CronTriggerTimetable("0 4 * * *", timezone=clock.zone().key, run_immediately=timedelta(0)),
+    schedule=CronTriggerTimetable("5 * * * *", timezone=clock.zone().key, run_immediately=timedelta(0)),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
@@ -30,10 +33,13 @@ RAW_REVIEWS = Asset(assets.RAW_REVIEWS)
 )
 def crawl_reviews():
     @task
-    def list_sources() -> list[str]:
-        from crawlers.sources import active_sources
+    def list_sources(dag_run=None) -> list[str]:
+        from crawlers.register import register_all
+        from crawlers.sources import active_sources, due_sources
 
-        return active_sources("reviews")
+        register_all()
+        is_by_hand = dag_run.run_type != "scheduled" or "as_of" in (dag_run.conf or {})
+        return active_sources("reviews") if is_by_hand else due_sources("reviews", dag_run.run_after)
 
     @task(map_index_template="{{ task.op_kwargs['source'] }}")
     def crawl(source: str, dag_run=None) -> dict:

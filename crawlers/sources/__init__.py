@@ -1,17 +1,22 @@
 """Sources: one YAML file of facts about one site, here or in `MAEARI_HOME/sources`, which wins."""
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
+from croniter import CroniterBadDateError, croniter
 from pydantic import Field, TypeAdapter, ValidationError
 
 from crawlers.errors import SourceError
-from crawlers.kinds import KINDS, AnySource, Source, demo_site
+from crawlers.kinds import KINDS, LOOPBACK_HOSTS, AnySource, Source, demo_site
+from maeari import clock
+from maeari.postgres import connect
 from maeari.settings import Settings
 
 FOLDER = Path(__file__).parent
+LOOKED_AT_EVERY = timedelta(hours=1)
 _ALL_KINDS = [kind for kinds in KINDS.values() for kind in kinds]
 _FACTS = TypeAdapter(Annotated[AnySource, Field(discriminator="kind")])
 
@@ -53,6 +58,51 @@ def active_sources(kind: Literal["reviews", "articles"]) -> list[str]:
             if source.kind in KINDS[kind] and why_not(source) is None:
                 names.append(name)
     return names
+
+
+def due_sources(kind: Literal["reviews", "articles"], at: datetime) -> list[str]:
+    """The names of the active sources whose newest crawl, however it ended, began before their newest scheduled time.
+
+    What was never crawled is due. What cannot even begin a crawl (a wrong file, a contact that is not set) leaves no
+    trace of having been tried: it is due in the hour after its scheduled time only, each day at 4 when the file does
+    not even say when.
+    """
+    began = _last_begun()
+    return [name for name in active_sources(kind) if _is_due(name, began.get(name), at)]
+
+
+def newest_slot(schedule: str, at: datetime) -> datetime | None:
+    """When a cron expression in the business zone last said so, up to and at a moment; None when it never does."""
+    try:
+        # The slot before a moment is asked for, and one at the moment itself counts.
+        return croniter(schedule, at.astimezone(clock.zone()) + timedelta(seconds=1)).get_prev(datetime)
+    except CroniterBadDateError:
+        return None
+
+
+def _is_due(name: str, began: datetime | None, at: datetime) -> bool:
+    try:
+        source = load_source(name)
+    except SourceError:
+        schedule, can_begin = Source.model_fields["schedule"].default, False
+    else:
+        is_strange = source.demo is None and not set(source.hosts) <= set(LOOPBACK_HOSTS)
+        schedule, can_begin = source.schedule, bool(Settings().contact) or not is_strange
+    slot = newest_slot(schedule, at)
+    if slot is None:
+        return False
+    return (began is None or began < slot) if can_begin else at - slot < LOOKED_AT_EVERY
+
+
+def _last_begun() -> dict[str, datetime]:
+    """When each source's newest crawl began; one that was gone on with later counts from its last end."""
+    with connect("crawler") as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select distinct on (source) source, "
+            "greatest(started_at, case when resumed > 0 then finished_at end) from ops.crawls "
+            "order by source, crawl_id desc"
+        )
+        return dict(cursor.fetchall())
 
 
 def why_not(source: Source) -> str | None:
