@@ -1,161 +1,549 @@
-"""The row of a crawl in `ops.crawls`: opened, counted up and closed, with the rule by which a crawl fails."""
+"""The row of a crawl in `ops.crawls`: opened or gone on with, counted up with each batch, and closed."""
 
 import asyncio
 import json
+import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import TypeVar
 
+import psycopg2
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import execute_values
 
-from crawlers import landing
+from crawlers import duplicates, fields, landing, position, register
+from crawlers.errors import CrawlFailed, SpoolFull
 from crawlers.items import ArticleItem, RefusedItem, ReviewItem
 from crawlers.kinds import AnySource
+from crawlers.pages import NUMBERS, Batch, Counts, Gatherer, Page, Validators
+from crawlers.redaction import redact
+from crawlers.spool import Spool, held
 from maeari import clock
+from maeari.errors import DatabaseUnavailable
 from maeari.postgres import advisory_lock, connect
 
 HISTORY = 10
+GOES_ON_WITHIN = timedelta(days=1)
+RECONNECT_SECONDS = 3
+LAST_WAIT_SECONDS = 60
+AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, DatabaseUnavailable)
+LIMITS = {
+    "page limit": "{limits.pages:,} pages",
+    "record limit": "{limits.records:,} records",
+    "closespider_timeout": "{limits.minutes:g} minutes",
+}
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+
+class Warehouse:
+    """The connection of one crawl at a time of a source; made anew after Postgres was away."""
+
+    def __init__(self, source: str):
+        self._source = source
+        self._stack = ExitStack()
+        self._connection: Connection | None = None
+        self._try_at = 0.0
+
+    def open(self) -> Connection:
+        """Connect, and wait for another crawl of the source to end."""
+        self._connect(lock_timeout_seconds=0)
+        return self._connection
+
+    @property
+    def connection(self) -> Connection:
+        """The connection; raises one of AWAY when there is none, and tries every few seconds to have one again."""
+        if self._connection is None:
+            if time.monotonic() < self._try_at:
+                raise DatabaseUnavailable("Postgres is away.")
+            self._try_at = time.monotonic() + RECONNECT_SECONDS
+            # The server may hold the lock for our lost connection until it notices.
+            self._connect(lock_timeout_seconds=RECONNECT_SECONDS)
+            logger.info("Postgres is back.")
+        return self._connection
+
+    def lose(self, error: Exception) -> None:
+        """Give the connection up after one of AWAY."""
+        if self._connection is not None:
+            logger.warning("Postgres is away: %s", redact(" ".join(str(error).split()))[0])
+            self._try_at = time.monotonic() + RECONNECT_SECONDS
+        self.close()
+
+    def close(self) -> None:
+        """Give the connection back, if there is one."""
+        self._connection = None
+        with suppress(psycopg2.Error):
+            self._stack.close()
+
+    def _connect(self, lock_timeout_seconds: int) -> None:
+        with ExitStack() as stack:
+            connection = stack.enter_context(connect("crawler"))
+            with connection.cursor() as cursor:
+                cursor.execute("select set_config('lock_timeout', %s, false)", (f"{lock_timeout_seconds}s",))
+            stack.enter_context(advisory_lock(connection, f"crawl {self._source}"))
+            with connection.cursor() as cursor:
+                cursor.execute("select set_config('lock_timeout', '0', false)")
+            connection.commit()
+            self._connection, self._stack = connection, stack.pop_all()
 
 
 @dataclass
 class Crawl:
-    """One crawl under way: its row's number, what it counted, and its connection to the warehouse.
+    """One crawl under way: its row's number, what it counted, where it stands, and its way to the warehouse.
 
-    The connection is used by one thread at a time: the landing thread while pages are read.
+    Pages are taken on the reactor; what uses the connection runs in one thread, the landing thread.
     """
 
-    connection: Connection
+    warehouse: Warehouse | None
+    spool: Spool | None
     crawl_id: int
     source: AnySource
     as_of: date
     limit: int | None
-    reads_everything: bool
-    unfinished_subjects: frozenset[str]
-    usual_records_per_page: float | None
-    pages: int = 0
-    spared_pages: int = 0
-    items: int = 0
-    landed: int = 0
-    duplicates: int = 0
-    rejected: int = 0
-    redacted: int = 0
-    faults: Counter = field(default_factory=Counter)
-    unread_subjects: set[str] = field(default_factory=set)
-    is_complete: bool = True
+    is_full_sweep: bool = True
+    is_conditional: bool = False
+    unfinished_subjects: frozenset[str] = frozenset()
+    usual_records_per_page: float | None = None
+    last_good_on: date | None = None
+    batch_no: int = 0
+    counts: Counts = field(default_factory=Counts)
+    pending: list[dict] = field(default_factory=list)
+    answered: set[str] = field(default_factory=set)
+    page: Counts = field(default_factory=Counts)
     robots_verdict: str | None = None
+    robots_checked_at: datetime | None = None
     failure: str | None = None
+    close: Callable[[str], None] | None = None
+    _stopped: str | None = None
+    _before: tuple[int, int] = (0, 0)
     _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "landing"))
+
+    def __post_init__(self):
+        self.gatherer = Gatherer(self._land_off_reactor)
+        self._before = (self.counts.pages, self.counts.items)
 
     def now(self) -> datetime:
         """When a page is fetched: on the run's day at the demo site, which shows that day, else by the wall clock."""
         return clock.now(self.as_of) if self.source.demo else datetime.now(UTC)
 
+    @property
+    def pages(self) -> int:
+        return self.counts.pages
+
+    @property
+    def items(self) -> int:
+        return self.counts.items
+
+    @property
+    def rejected(self) -> int:
+        return self.counts.rejected
+
     async def off_reactor(self, function: Callable[..., T], *arguments) -> T:
         """Call a function that uses the connection in the landing thread, one at a time, while pages go on arriving."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
 
-    def land(self, items: Sequence[ReviewItem | ArticleItem | RefusedItem]) -> None:
-        """Land a batch and save the counts, all or nothing."""
-        with self.connection:
-            new, known = landing.land(self.connection, items)
-            self.landed += new
-            self.duplicates += known
-            self._save()
+    def take(self, page: Page) -> None:
+        """Take a page, whole, to be landed after those before it."""
+        self.counts.add(page.counts)
+        self.gatherer.put(page)
+        limits = self.source.limits
+        if self.counts.pages - self._before[0] >= limits.pages:
+            self.stop("page limit")
+        elif self.counts.items - self._before[1] >= limits.records:
+            self.stop("record limit")
+        self._stop_after_failure()
+
+    def stop(self, reason: str) -> None:
+        """Ask for nothing more; what is under way is still taken."""
+        if self._stopped is None and self.close is not None:
+            self._stopped = reason
+            self.close(reason)
+
+    def land(self, pages: list[Page]) -> None:
+        """Land pages as one batch, all or nothing, after those that wait on disk; without Postgres it waits there too.
+
+        Sets `failure` when neither is possible.
+        """
+        if self.failure is not None or not pages:
+            return
+        self.batch_no += 1
+        checked_at = self.robots_checked_at and self.robots_checked_at.isoformat()
+        batch = Batch(self.crawl_id, self.batch_no, pages, self.robots_verdict, checked_at)
+        try:
+            if not self.spool.files():
+                try:
+                    land_batch(self.warehouse.connection, batch)
+                    return
+                except AWAY as error:
+                    self.warehouse.lose(error)
+            self.spool.put(batch)
+            self.drain()
+        except SpoolFull as error:
+            self.failure = str(error)
+        except Exception as error:
+            self.failure = _landing_failed(error)
+            logger.exception("Landing failed.")
+
+    def drain(self) -> bool:
+        """Land the batches that wait on disk, in order, and say whether none is left."""
+        try:
+            drain(self.warehouse.connection, self.spool)
+        except AWAY as error:
+            self.warehouse.lose(error)
+            return False
+        return True
 
     def has_news(self, reviews: Sequence[ReviewItem]) -> bool:
-        """Whether any of the reviews has not landed as it is now."""
-        with self.connection:
-            known = landing.newest_hashes(
-                self.connection, self.source.name, [review.source_review_id for review in reviews]
-            )
+        """Whether any of the reviews has not landed as it is now; yes while Postgres is away."""
+        known = self._asked(
+            lambda connection: landing.newest_hashes(
+                connection, self.source.name, [review.source_review_id for review in reviews]
+            ),
+            while_away={},
+        )
         return any(known.get(review.source_review_id) != review.content_hash for review in reviews)
 
     def known_articles(self, article_ids: Sequence[str]) -> set[str]:
-        """Those of the articles that have landed."""
-        with self.connection:
-            return landing.known_keys(self.connection, self.source.name, ArticleItem, article_ids)
+        """Those of the articles that have landed; none while Postgres is away."""
+        return self._asked(
+            lambda connection: landing.known_keys(connection, self.source.name, ArticleItem, article_ids),
+            while_away=set(),
+        )
+
+    def validators(self, page_keys: Sequence[str]) -> list[Validators]:
+        """How to ask for those pages that had not changed since they were stored; none while Postgres is away."""
+
+        def read(connection: Connection) -> list[Validators]:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "select page_key, etag, last_modified, records, spared_pages, standing_requests from ops.pages "
+                    "where source = %s and page_key = any(%s) and facts_sha256 = %s",
+                    (self.source.name, list(page_keys), self.source.facts_sha256),
+                )
+                return [Validators(*row) for row in cursor.fetchall()]
+
+        return self._asked(read, while_away=[])
 
     def finish(self, reason: str) -> None:
-        """Close the row: finished, abandoned (stopped by a signal), or failed with the sentence that says why."""
-        if self.failure is None and reason == "finished":
-            self.failure = judge(
-                self.source.name, self.items, self.pages, self.spared_pages, self.usual_records_per_page
-            )
-            if self.failure and self.faults:
-                self.failure += f" Faults: {_counted(self.faults)}."
-            if self.failure and self.robots_verdict and self.robots_verdict.startswith("forbidden"):
-                self.failure += f" robots.txt: {self.robots_verdict}."
-        self.is_complete &= reason == "finished"
-        outcome = "failed" if self.failure else "finished" if reason in ("finished", "limit") else "abandoned"
-        with self.connection:
-            self._save(outcome)
+        """Land what is left and close the row: finished, failed with the sentence that says why, or to be gone on with.
 
-    def _save(self, outcome: str = "running") -> None:
-        stats = {
-            "faults": dict(self.faults),
-            "spared_pages": self.spared_pages,
-            "records_per_page": _records_per_page(self.items, self.pages, self.spared_pages),
-            "limit": self.limit,
-            "is_complete": self.is_complete,
-            "unread_subjects": sorted(self.unread_subjects),
-        }
-        with self.connection.cursor() as cursor:
-            cursor.execute(
-                "update ops.crawls set pages = %s, items = %s, landed = %s, duplicates = %s, rejected = %s, "
-                "redacted = %s, robots_verdict = %s, message = %s, stats = %s, outcome = %s, "
-                "finished_at = case when %s = 'running' then null else now() end where crawl_id = %s",
-                (self.pages, self.items, self.landed, self.duplicates, self.rejected, self.redacted)
-                + (self.robots_verdict, self.failure, json.dumps(stats, ensure_ascii=False))
-                + (outcome, outcome, self.crawl_id),
+        Raises CrawlFailed when Postgres is away and stays away for a minute.
+        """
+        self._thread.submit(self.land, self.gatherer.rest()).result()
+        deadline = time.monotonic() + LAST_WAIT_SECONDS
+        while True:
+            try:
+                connection = self.warehouse.connection
+                if self.failure is None:
+                    self.failure = self._drain_or_say(connection)
+                self._close_row(connection, reason)
+                return
+            except AWAY as error:
+                self.warehouse.lose(error)
+                if time.monotonic() > deadline:
+                    raise CrawlFailed(
+                        f"Postgres is away, and {len(self.spool.files())} batches of {self.source.name} wait in "
+                        f"{self.spool.folder}. Start it; the next crawl lands them and goes on."
+                    ) from error
+                time.sleep(min(1, RECONNECT_SECONDS))
+
+    def _drain_or_say(self, connection: Connection) -> str | None:
+        try:
+            drain(connection, self.spool)
+        except AWAY:
+            raise
+        except Exception as error:
+            return _landing_failed(error)
+
+    def _close_row(self, connection: Connection, reason: str) -> None:
+        with connection, connection.cursor() as cursor:
+            counts, _ = read_row(cursor, self.crawl_id)
+            is_over = reason in ("finished", "limit")
+            if self.failure is None and is_over and reason == "finished":
+                self.failure = self._judge(counts) or fields.judge(connection, self.source.name, self.crawl_id)
+            counts.is_complete &= reason == "finished" and self.failure is None
+            outcome = "failed" if self.failure else "finished" if is_over else "abandoned"
+            message = self.failure
+            if reason in LIMITS and not self.failure:
+                reached = LIMITS[reason].format(limits=self.source.limits)
+                message = f"Stopped at its limit of {reached}; " + (
+                    "the next crawl goes on there."
+                    if counts.position_is_whole
+                    else "some addresses hold personal data and were not kept, so the next crawl begins anew."
+                )
+            save_row(cursor, self.crawl_id, counts, outcome, message, self.robots_verdict, self.robots_checked_at)
+            if reason in LIMITS:
+                cursor.execute(
+                    """update ops.crawls set stats = stats || '{"is_in_parts": true}' where crawl_id = %s""",
+                    (self.crawl_id,),
+                )
+            if outcome != "abandoned" or not counts.position_is_whole:
+                position.delete(cursor, self.crawl_id)
+
+    def _judge(self, counts: Counts) -> str | None:
+        failure = judge(
+            self.source.name,
+            counts.items,
+            counts.pages,
+            counts.spared_pages,
+            self.usual_records_per_page,
+            self.last_good_on,
+        )
+        expected = self.source.expected_records
+        if failure is None and expected and self.is_full_sweep and counts.is_complete and counts.items < expected / 2:
+            failure = (
+                f"{self.source.name} brought {counts.items} records, and its file expects about {expected}; fewer than "
+                f"half of that fails{_last_good(self.last_good_on)}. Look at the site, or correct expected_records."
             )
+        if failure and counts.faults:
+            failure += f" Faults: {_counted(counts.faults)}."
+        if failure and self.robots_verdict and self.robots_verdict.startswith("forbidden"):
+            failure += f" robots.txt: {self.robots_verdict}."
+        return failure
+
+    async def _land_off_reactor(self, pages: list[Page]) -> None:
+        await self.off_reactor(self.land, pages)
+        self._stop_after_failure()
+
+    def _stop_after_failure(self) -> None:
+        if self.failure is not None:
+            self.stop("landing failed")
+
+    def _asked(self, read: Callable[[Connection], T], while_away: T) -> T:
+        try:
+            connection = self.warehouse.connection
+            with connection:
+                return read(connection)
+        except AWAY as error:
+            self.warehouse.lose(error)
+            logger.info("Not asked, because Postgres is away: everything counts as new.")
+            return while_away
+
+
+def land_batch(connection: Connection, batch: Batch) -> None:
+    """Land a batch with its position, validators and counts in one transaction; one that has landed changes nothing."""
+    with connection, connection.cursor() as cursor:
+        counts, landed_batches = read_row(cursor, batch.crawl_id)
+        if batch.batch_no <= landed_batches:
+            return
+        for page in batch.pages:
+            counts.add(page.counts)
+        items = [item for page in batch.pages for item in page.items]
+        landed = landing.land(connection, items)
+        contradicting = len(landed.refused) - sum(isinstance(item, RefusedItem) for item in items)
+        counts.items -= contradicting
+        counts.rejected += contradicting
+        counts.landed += len(landed.new)
+        counts.duplicates += landed.known
+        duplicates.mark(connection, batch.crawl_id, landed.new)
+        fields.save(connection, batch.crawl_id, [page.items for page in batch.pages])
+        position.save(cursor, batch.crawl_id, batch.pages)
+        _save_validators(cursor, batch)
+        robots = (batch.robots_verdict, batch.robots_checked_at)
+        save_row(cursor, batch.crawl_id, counts, "running", None, *robots, batch_no=batch.batch_no)
+
+
+def drain(connection: Connection, spool: Spool) -> None:
+    """Land the batches that wait on disk, in order; one that cannot land is set aside and raises."""
+    for file in spool.files():
+        try:
+            land_batch(connection, spool.read(file))
+        except AWAY:
+            raise
+        except Exception:
+            file.rename(file.with_suffix(".refused"))
+            raise
+        file.unlink()
+
+
+def read_row(cursor: Cursor, crawl_id: int) -> tuple[Counts, int]:
+    """What has landed of a crawl, and the number of its last batch."""
+    cursor.execute(f"select {', '.join(NUMBERS)}, stats, batch_no from ops.crawls where crawl_id = %s", (crawl_id,))  # noqa: S608
+    *numbers, stats, batch_no = cursor.fetchone()
+    counts = Counts(
+        **dict(zip(NUMBERS, numbers, strict=True)),
+        spared_pages=stats.get("spared_pages", 0),
+        faults=Counter(stats.get("faults", {})),
+        unread_subjects=set(stats.get("unread_subjects", ())),
+        is_complete=stats.get("is_complete", True),
+        position_is_whole=stats.get("position_is_whole", True),
+    )
+    return counts, batch_no
+
+
+def save_row(
+    cursor: Cursor,
+    crawl_id: int,
+    counts: Counts,
+    outcome: str,
+    message: str | None,
+    robots_verdict: str | None,
+    robots_checked_at: datetime | str | None,
+    batch_no: int | None = None,
+) -> None:
+    """Write what has landed of a crawl, and how it ended unless it is running."""
+    stats = {
+        "faults": dict(counts.faults),
+        "spared_pages": counts.spared_pages,
+        "records_per_page": _records_per_page(counts.items, counts.pages, counts.spared_pages),
+        "is_complete": counts.is_complete,
+        "position_is_whole": counts.position_is_whole,
+        "unread_subjects": sorted(counts.unread_subjects),
+    }
+    facts = {name: getattr(counts, name) for name in NUMBERS}
+    cursor.execute(
+        f"update ops.crawls set {', '.join(f'{name} = %({name})s' for name in facts)}, "  # noqa: S608
+        "robots_verdict = coalesce(%(robots_verdict)s, robots_verdict), "
+        "robots_checked_at = coalesce(%(robots_checked_at)s::timestamptz, robots_checked_at), message = %(message)s, "
+        "stats = stats || %(stats)s, outcome = %(outcome)s, batch_no = coalesce(%(batch_no)s, batch_no), "
+        "finished_at = case when %(outcome)s = 'running' then null else now() end where crawl_id = %(crawl_id)s",
+        facts
+        | {"robots_verdict": robots_verdict, "robots_checked_at": robots_checked_at, "message": message}
+        | {"stats": json.dumps(stats, ensure_ascii=False), "outcome": outcome, "batch_no": batch_no}
+        | {"crawl_id": crawl_id},
+    )
 
 
 @contextmanager
 def open_crawl(source: AnySource, as_of: date, limit: int | None) -> Iterator[Crawl]:
-    """A new crawl of a source, alone: it waits for one under way, and marks what killed ones left as abandoned."""
-    with connect("crawler") as connection, advisory_lock(connection, f"crawl {source.name}"):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "update ops.crawls set outcome = 'abandoned', finished_at = now(), message = %s "
-                "where source = %s and outcome = 'running'",
-                ("Its process ended without closing it; a later crawl read everything again.", source.name),
-            )
-            cursor.execute(
-                "select outcome, coalesce((stats->>'is_complete')::boolean, false), "
-                "coalesce(stats->'unread_subjects', '[]') from ops.crawls where source = %s "
-                "order by crawl_id desc limit 1",
-                (source.name,),
-            )
-            outcome, is_complete, unread = cursor.fetchone() or ("none", False, [])
-            cursor.execute(
-                "select (stats->>'records_per_page')::double precision from ops.crawls "
-                "where source = %s and outcome = 'finished' and stats->>'limit' is null "
-                "and stats->>'records_per_page' is not null order by crawl_id desc limit %s",
-                (source.name, HISTORY),
-            )
-            history = [ratio for (ratio,) in cursor.fetchall()]
-            cursor.execute("insert into ops.crawls (source) values (%s) returning crawl_id", (source.name,))
-            (crawl_id,) = cursor.fetchone()
-        connection.commit()
-        yield Crawl(
-            connection=connection,
-            crawl_id=crawl_id,
-            source=source,
-            as_of=as_of,
-            limit=limit,
-            reads_everything=outcome != "finished" or not is_complete,
-            unfinished_subjects=frozenset(unread),
-            usual_records_per_page=median(history) if history else None,
+    """A crawl of a source, alone: it waits for one under way.
+
+    It goes on with the newest one that was killed or stopped less than a day ago, when it was the same crawl: of the
+    same day, the same file and the same limit. One that stopped at its source's own limits goes on until the next full
+    sweep is due. What waits on disk lands first.
+    """
+    warehouse = Warehouse(source.name)
+    with held(source.name) as spool:
+        connection = warehouse.open()
+        try:
+            try:
+                drain(connection, spool)
+            except Exception as error:
+                raise CrawlFailed(_landing_failed(error)) from error
+            with connection, connection.cursor() as cursor:
+                register.register(connection, source)
+                crawl_id = _crawl_to_go_on_with(cursor, source, as_of, limit)
+                if crawl_id is None:
+                    crawl_id = _new_crawl(cursor, source, as_of, limit)
+                crawl = _opened(cursor, crawl_id, warehouse, spool, source, as_of, limit)
+            yield crawl
+        finally:
+            warehouse.close()
+
+
+def _crawl_to_go_on_with(cursor: Cursor, source: AnySource, as_of: date, limit: int | None) -> int | None:
+    cursor.execute(
+        "select crawl_id, outcome, started_at, facts_sha256, as_of_on, record_limit, "
+        "coalesce((stats->>'position_is_whole')::boolean, true), coalesce((stats->>'is_in_parts')::boolean, false), "
+        "stats->>'site' from ops.crawls where source = %s order by crawl_id desc limit 1",
+        (source.name,),
+    )
+    found = cursor.fetchone()
+    if found is None or found[1] not in ("running", "abandoned"):
+        return None
+    crawl_id, _, started_at, facts, as_of_on, record_limit, is_whole, is_in_parts, site = found
+    age = datetime.now(UTC) - started_at
+    is_recent = as_of_on == as_of and age < GOES_ON_WITHIN
+    is_in_time = is_recent or (is_in_parts and age < timedelta(days=source.full_sweep_every_days))
+    is_same = (facts, record_limit, site) == (source.facts_sha256, limit, _site(source))
+    if is_in_time and is_same and is_whole:
+        cursor.execute(
+            "update ops.crawls set outcome = 'running', finished_at = null, message = null, resumed = resumed + 1, "
+            "as_of_on = %s where crawl_id = %s",
+            (as_of, crawl_id),
         )
+        return crawl_id
+    cursor.execute(
+        "update ops.crawls set outcome = 'abandoned', finished_at = now(), message = %s "
+        "where source = %s and outcome = 'running'",
+        ("Its process ended without closing it; a later crawl read everything again.", source.name),
+    )
+    position.delete(cursor, crawl_id)
+    return None
 
 
-def judge(source: str, records: int, pages: int, spared_pages: int, usual: float | None) -> str | None:
+def _new_crawl(cursor: Cursor, source: AnySource, as_of: date, limit: int | None) -> int:
+    cursor.execute(
+        "select outcome = 'finished' and coalesce((stats->>'is_complete')::boolean, false) and facts_sha256 = %s "
+        "from ops.crawls where source = %s order by crawl_id desc limit 1",
+        (source.facts_sha256, source.name),
+    )
+    (before_is_complete,) = cursor.fetchone() or (False,)
+    cursor.execute(
+        "select max(as_of_on) from ops.crawls where source = %s and is_full_sweep and outcome = 'finished' "
+        "and (stats->>'is_complete')::boolean",
+        (source.name,),
+    )
+    (swept_on,) = cursor.fetchone()
+    is_due = swept_on is None or (as_of - swept_on).days >= source.full_sweep_every_days
+    cursor.execute(
+        "insert into ops.crawls (source, as_of_on, facts_sha256, record_limit, is_full_sweep, stats) "
+        "values (%s, %s, %s, %s, %s, %s) returning crawl_id",
+        (source.name, as_of, source.facts_sha256, limit, is_due or not before_is_complete)
+        + (json.dumps({"site": _site(source), "limit": limit}),),
+    )
+    return cursor.fetchone()[0]
+
+
+def _opened(
+    cursor: Cursor, crawl_id: int, warehouse: Warehouse, spool: Spool, source: AnySource, as_of: date, limit: int | None
+) -> Crawl:
+    cursor.execute(
+        "select coalesce(stats->'unread_subjects', '[]') from ops.crawls where source = %s and crawl_id < %s "
+        "order by crawl_id desc limit 1",
+        (source.name, crawl_id),
+    )
+    (unread,) = cursor.fetchone() or ([],)
+    cursor.execute(
+        "select (stats->>'records_per_page')::double precision from ops.crawls "
+        "where source = %s and outcome = 'finished' and stats->>'limit' is null "
+        "and stats->>'records_per_page' is not null order by crawl_id desc limit %s",
+        (source.name, HISTORY),
+    )
+    history = [ratio for (ratio,) in cursor.fetchall()]
+    cursor.execute(
+        "select (max(finished_at) at time zone %s)::date from ops.crawls where source = %s and outcome = 'finished'",
+        (clock.zone().key, source.name),
+    )
+    (last_good_on,) = cursor.fetchone()
+    cursor.execute(
+        "select is_full_sweep, robots_verdict, robots_checked_at from ops.crawls where crawl_id = %s", (crawl_id,)
+    )
+    is_full_sweep, robots_verdict, robots_checked_at = cursor.fetchone()
+    counts, batch_no = read_row(cursor, crawl_id)
+    pending, answered = position.load(cursor, crawl_id)
+    return Crawl(
+        warehouse=warehouse,
+        spool=spool,
+        crawl_id=crawl_id,
+        source=source,
+        as_of=as_of,
+        limit=limit,
+        is_full_sweep=is_full_sweep,
+        is_conditional=not is_full_sweep and not unread,
+        unfinished_subjects=frozenset(unread),
+        usual_records_per_page=median(history) if history else None,
+        last_good_on=last_good_on,
+        batch_no=batch_no,
+        counts=counts,
+        pending=pending,
+        answered=answered,
+        robots_verdict=robots_verdict,
+        robots_checked_at=robots_checked_at,
+    )
+
+
+def judge(
+    source: str, records: int, pages: int, spared_pages: int, usual: float | None, last_good_on: date | None = None
+) -> str | None:
     """Why a crawl must not be trusted, None when it may: records per page fall under half of what is usual.
 
     A known article whose page was not fetched counts as a record and as a page, so that a day without news and a
@@ -164,8 +552,8 @@ def judge(source: str, records: int, pages: int, spared_pages: int, usual: float
     found = _records_per_page(records, pages, spared_pages)
     if usual is None:
         return (
-            f"{source} brought no record from {pages} pages. Look at the site: its addresses or its markup differ from "
-            f"what the source's file says."
+            f"{source} brought no record from {pages} pages{_last_good(last_good_on)}. Look at the site: its addresses "
+            f"or its markup differ from what the source's file says."
             if records == 0
             else None
         )
@@ -173,8 +561,49 @@ def judge(source: str, records: int, pages: int, spared_pages: int, usual: float
         return None
     return (
         f"{source} brought {records} records from {pages} pages, {found or 0:.1f} a page; its last crawls brought "
-        f"{usual:.1f}, and fewer than half of that fails. Look at the site: it has probably changed its markup."
+        f"{usual:.1f}, and fewer than half of that fails{_last_good(last_good_on)}. Look at the site: it has probably "
+        f"changed its markup."
     )
+
+
+def _save_validators(cursor: Cursor, batch: Batch) -> None:
+    found = {page.validators.page_key: page.validators for page in batch.pages if page.validators}
+    if not found:
+        return
+    cursor.execute("select source, facts_sha256 from ops.crawls where crawl_id = %s", (batch.crawl_id,))
+    source, facts_sha256 = cursor.fetchone()
+    gone = [one.page_key for one in found.values() if not (one.etag or one.last_modified)]
+    if gone:
+        cursor.execute("delete from ops.pages where source = %s and page_key = any(%s)", (source, gone))
+    kept = [
+        (source, one.page_key, one.etag, one.last_modified, one.records, one.spared_pages)
+        + (json.dumps(one.standing_requests, ensure_ascii=False), facts_sha256, batch.crawl_id)
+        for one in found.values()
+        if one.etag or one.last_modified
+    ]
+    if kept:
+        execute_values(
+            cursor,
+            "insert into ops.pages (source, page_key, etag, last_modified, records, spared_pages, standing_requests, "
+            "facts_sha256, crawl_id) values %s on conflict (source, page_key) do update set etag = excluded.etag, "
+            "last_modified = excluded.last_modified, records = excluded.records, spared_pages = excluded.spared_pages, "
+            "standing_requests = excluded.standing_requests, facts_sha256 = excluded.facts_sha256, "
+            "crawl_id = excluded.crawl_id",
+            kept,
+        )
+
+
+def _site(source: AnySource) -> str:
+    # The demo site's port may move, and with it the addresses that were kept.
+    return source.addresses()[0]
+
+
+def _landing_failed(error: Exception) -> str:
+    return f"Landing failed: {redact(' '.join(str(error).split()))[0]}. Nothing of this batch landed; crawl again."
+
+
+def _last_good(day: date | None) -> str:
+    return f"; last good crawl {day}" if day else ""
 
 
 def _records_per_page(records: int, pages: int, spared_pages: int) -> float | None:

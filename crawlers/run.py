@@ -66,11 +66,11 @@ def crawl(
     summary = _summary(crawl_id)
     if summary["outcome"] == "failed":
         raise CrawlFailed(f"{summary['message']} Log: {log_file(source)}")
-    if summary["outcome"] != "finished":
+    if summary["outcome"] == "abandoned" and summary["message"] is None:
         how = signal.Signals(-child.returncode).name if child.returncode < 0 else f"code {child.returncode}"
         raise CrawlFailed(
             f"The crawl of {source} was stopped ({how}) after {summary['items']} records, which are kept. "
-            "Run it again: it reads everything and lands nothing twice."
+            "Run it again: it goes on where this one was."
         )
     return summary
 
@@ -133,6 +133,15 @@ def _run_here(name: str, as_of: date, limit: int | None) -> None:
 
     source = load_source(name)
     settings = scrapy_settings(source, log_file(name))
+    settings.setdict(
+        {
+            "DUPEFILTER_CLASS": "crawlers.position.AnsweredFilter",
+            "CLOSESPIDER_TIMEOUT": source.limits.minutes * 60,
+            # Counted as a fault by our own middleware.
+            "DEPTH_LIMIT": 0,
+        },
+        priority="cmdline",
+    )
     with open_crawl(source, as_of, limit) as crawl:
         _report(crawl)
         threading.Thread(target=_report_for_ever, args=(crawl,), daemon=True).start()
@@ -140,7 +149,6 @@ def _run_here(name: str, as_of: date, limit: int | None) -> None:
         crawler = process.create_crawler(SPIDERS[type(source)])
         process.crawl(crawler, crawl=crawl)
         process.start()
-        crawl.robots_verdict = robots_verdict(crawler.stats.get_stats())
         crawl.finish(crawler.stats.get_value("finish_reason", "stopped"))
         _report(crawl)
 
@@ -149,6 +157,8 @@ def scrapy_settings(source: AnySource, log: Path):
     """Scrapy's settings for requests to a source's site, with a log file."""
     from scrapy.settings import Settings as ScrapySettings
 
+    from crawlers.settings import of_source
+
     log.parent.mkdir(parents=True, exist_ok=True)
     settings = ScrapySettings()
     settings.setmodule("crawlers.settings", priority="project")
@@ -156,24 +166,11 @@ def scrapy_settings(source: AnySource, log: Path):
         {
             "USER_AGENT": user_agent(),
             "LOG_FILE": str(log),
-            "DOWNLOAD_DELAY": source.delay_seconds,
-            "CONCURRENT_REQUESTS_PER_DOMAIN": source.concurrent_requests,
-            "AUTOTHROTTLE_ENABLED": source.delay_seconds > 0,
+            **of_source(source),
         },
         priority="cmdline",
     )
     return settings
-
-
-def robots_verdict(stats: dict) -> str:
-    """What robots.txt said about this crawl, from Scrapy's statistics."""
-    forbidden = stats.get("robotstxt/forbidden", 0)
-    answers = [key.rpartition("/")[2] for key in stats if key.startswith("robotstxt/response_status_count/")]
-    if forbidden:
-        return f"forbidden: {forbidden} addresses, not fetched"
-    if "200" in answers:
-        return "allowed"
-    return f"allowed: no robots.txt (HTTP {', '.join(answers)})" if answers else "unknown: robots.txt not answered"
 
 
 def _report(crawl) -> None:

@@ -1,5 +1,6 @@
 """What every spider shares: requests whose failures are counted, and the crawl they belong to."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from scrapy import Request, Spider, signals
@@ -10,7 +11,8 @@ from twisted.python.failure import Failure
 
 from crawlers.errors import PageFault
 from crawlers.ledger import Crawl
-from crawlers.redaction import redact, redact_key
+from crawlers.pages import Counts, Page
+from crawlers.redaction import redact_key
 from maeari.settings import Settings
 
 
@@ -29,7 +31,12 @@ class SourceSpider(Spider):
         spider = super().from_crawler(crawler, *args, **kwargs)
         crawler.signals.connect(spider.callback_failed, signals.spider_error)
         crawler.signals.connect(spider.redirect_dropped, signals.request_dropped)
+        spider.crawl.close = spider._close
         return spider
+
+    def _close(self, reason: str) -> None:
+        # Kept, because the loop itself would let it be collected.
+        self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=reason))
 
     async def start(self) -> AsyncIterator[Request]:
         for request in self.first_requests():
@@ -43,44 +50,54 @@ class SourceSpider(Spider):
     def ask(self, url: str, callback: Callable, subject: str | None = None, standing: bool = False, **meta) -> Request:
         """A request whose failure is counted; when it was for a subject, that subject is read fully next time.
 
-        A standing one is asked in every crawl, also when the page that led to it is as it was.
-
-        The subject holds no personal data from here on: it ends in the crawl's row as well as in records.
+        A standing request is asked at every crawl, even when the page that led to it has not changed. The subject holds
+        no personal data from here on: it ends in the crawl's row as well as in records.
         """
         if subject is not None:
             subject, finds = redact_key(subject.strip(), self._author_key)
-            self.crawl.redacted += finds
+            self.crawl.page.redacted += finds
         meta = {"subject": subject, "expects": "html", "standing": standing, **meta}
         return Request(url, callback=callback, errback=self.request_failed, meta=meta)
 
+    def count_fault(self, fault: str, subject: str | None) -> None:
+        """Count a fault of the page in hand; what it hid, a subject or all, is read fully next time."""
+        self.crawl.page.count_fault(fault, subject)
+
     def request_failed(self, failure: Failure) -> None:
         """Count a page that could not be fetched or is no page; the crawl goes on."""
-        error = failure.value
-        is_refused_by_us = isinstance(error, IgnoreRequest) and not isinstance(error, HttpError)
-        if isinstance(error, HttpError):
-            fault = f"HTTP {error.response.status}"
-        elif isinstance(error, PageFault) or is_refused_by_us:
-            fault = str(error) or type(error).__name__
-        else:
-            fault = type(error).__name__
-        if not isinstance(error, PageFault) and "orbidden" not in fault and "offsite" not in fault:
-            self.crawl.pages += 1
-        self.count_fault(fault, failure.request.meta.get("subject"))
+        fault, was_fetched = described_failure(failure)
+        self.answer(failure.request, fault, was_fetched)
 
     def callback_failed(self, failure: Failure, response) -> None:
-        """Count a page on which the spider itself broke; the log has the traceback."""
-        self.count_fault(f"broken page ({failure.type.__name__})", response.meta.get("subject"))
+        """Count a page on which the spider itself broke before it gave anything; the log has the traceback."""
+        if response is not None and not response.request.meta.get("is_taken"):
+            self.answer(response.request, f"broken page ({failure.type.__name__})")
 
     def redirect_dropped(self, request: Request) -> None:
         """Count a redirect to an address that was asked for before: a loop, or two names of one page."""
         if "redirect_urls" in request.meta:
-            self.crawl.pages += 1
-            self.count_fault("redirect to an address already asked for", request.meta.get("subject"))
+            self.answer(request, "redirect to an address already asked for")
 
-    def count_fault(self, fault: str, subject: str | None) -> None:
-        """Count a fault; what it hid, a subject or all, is read fully next time."""
-        self.crawl.faults[redact(fault)[0]] += 1
-        if subject is None:
-            self.crawl.is_complete = False
-        else:
-            self.crawl.unread_subjects.add(subject)
+    def keys_of(self, request: Request) -> list[str]:
+        """The keys under which a request was asked for: its own, and that of the one it was redirected from."""
+        own = self.crawler.request_fingerprinter.fingerprint(request).hex()
+        return list(dict.fromkeys((request.meta.get("request_key", own), own)))
+
+    def answer(self, request: Request, fault: str | None, was_fetched: bool = True) -> None:
+        """Take a request as answered without a page for the spider, with its fault if that is one."""
+        request.meta["is_taken"] = True
+        counts = Counts(pages=int(was_fetched))
+        if fault is not None:
+            counts.count_fault(fault, request.meta.get("subject"))
+        self.crawl.take(Page(self.keys_of(request), counts))
+
+
+def described_failure(failure: Failure) -> tuple[str, bool]:
+    """What went wrong with a request, in a few words, and whether a page was fetched or at least asked for."""
+    error = failure.value
+    if isinstance(error, HttpError):
+        return f"HTTP {error.response.status}", True
+    is_refused_by_us = isinstance(error, IgnoreRequest)
+    if isinstance(error, PageFault) or is_refused_by_us:
+        return str(error) or type(error).__name__, not is_refused_by_us
+    return type(error).__name__, True

@@ -262,7 +262,7 @@ def test_crawls_killed_at_random_moments_end_with_the_rows_of_an_undisturbed_one
     for source in ("shop", "press"):
         assert crawl(source, DAY)["outcome"] == "finished"
     assert everything_landed() == undisturbed
-    assert ("abandoned",) in rows("select outcome from ops.crawls")
+    assert sum(resumed for (resumed,) in rows("select resumed from ops.crawls")) >= 2
 
 
 def test_a_crawl_ends_with_the_process_that_asked_for_it(site):

@@ -177,7 +177,7 @@ def test_only_the_demo_site_is_fetched_on_the_day_of_the_run(home):
     write(home / "sources", REVIEWS)
 
     def fetched_at(name: str) -> datetime:
-        crawl = Crawl(None, 1, sources.load_source(name), date(2026, 5, 25), None, True, frozenset(), None)
+        crawl = Crawl(None, None, 1, sources.load_source(name), date(2026, 5, 25), None)
         return crawl.now()
 
     assert fetched_at("demo_cafes") == datetime(2026, 5, 25, 14, 59, 59, tzinfo=UTC)

@@ -1,7 +1,6 @@
 """A subject's identifier: told apart by what its address says, and clean before it is counted anywhere."""
 
 import json
-from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +8,7 @@ from scrapy import Request
 from scrapy.http import HtmlResponse
 
 from crawlers.kinds import ReviewPages
+from crawlers.pages import Counts
 from crawlers.spiders.review_pages import ReviewPagesSpider
 
 SITE = "http://shop.example"
@@ -25,7 +25,7 @@ SHOP = ReviewPages(
 @pytest.fixture
 def spider(monkeypatch):
     monkeypatch.setenv("MAEARI_AUTHOR_KEY", "the key of the subjects")
-    crawl = SimpleNamespace(source=SHOP, redacted=0, faults=Counter(), unread_subjects=set(), is_complete=True)
+    crawl = SimpleNamespace(source=SHOP, page=Counts())
     return ReviewPagesSpider(crawl=crawl)
 
 
@@ -59,9 +59,9 @@ def test_personal_data_in_an_address_reaches_neither_requests_nor_counts(spider,
     subject = subject_of(spider, address)
     spider.count_fault("no review on the page", subject)
     spider.count_fault("offsite: kim@shop.example", subject)
-    stats = json.dumps([subject, dict(spider.crawl.faults), sorted(spider.crawl.unread_subjects)])
+    stats = json.dumps([subject, dict(spider.crawl.page.faults), sorted(spider.crawl.page.unread_subjects)])
     assert subject.startswith("redacted-")
-    assert spider.crawl.redacted == 1
+    assert spider.crawl.page.redacted == 1
     assert not any(text in stats for text in ("shop.example", "010-1234-5678"))
     following = spider.ask(f"{SITE}{address}", spider.parse_subject, subject=subject)
-    assert (following.meta["subject"], spider.crawl.redacted) == (subject, 1)
+    assert (following.meta["subject"], spider.crawl.page.redacted) == (subject, 1)
