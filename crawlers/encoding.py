@@ -60,14 +60,15 @@ def encoding_of(body: bytes, header: str | None = None) -> tuple[str, bool]:
         # Only these write other characters with ASCII's bytes.
         first = next((name for name in declared if name.startswith("iso2022") and b"\x1b" in body), "utf-8")
         return first, _decoded(body, first) is not None
-    as_utf8, as_cp949 = _decoded(body, "utf-8"), _decoded(body, "cp949")
-    if as_cp949 is not None and "cp949" in declared and (as_utf8 is None or not _HANGUL.search(as_utf8)):
+    as_utf8 = _decoded(body, "utf-8")
+    if as_utf8 is not None and ("cp949" not in declared or _HANGUL.search(as_utf8)):
+        return "utf-8", True
+    is_cp949 = _decoded(body, "cp949") is not None
+    if is_cp949 and ("cp949" in declared or _is_everyday_korean(body)):
         return "cp949", True
     if as_utf8 is not None:
         return "utf-8", True
-    if as_cp949 is not None and _is_everyday_korean(body):
-        return "cp949", True
-    if as_cp949 is None and (broken := _broken_korean(body)) is not None:
+    if not is_cp949 and (broken := _broken_korean(body)) is not None:
         return broken, False
     for name in declared:
         if _decoded(body, name) is not None:
@@ -75,7 +76,7 @@ def encoding_of(body: bytes, header: str | None = None) -> tuple[str, bool]:
     guess = from_bytes(body[:GUESSED_BYTES]).best()
     if guess is not None and _decoded(body, guess.encoding) is not None:
         return resolve_encoding(guess.encoding) or guess.encoding, True
-    if as_cp949 is not None:
+    if is_cp949:
         return "cp949", True
     return next(iter(declared), "utf-8"), False
 

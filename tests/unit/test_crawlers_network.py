@@ -3,14 +3,11 @@
 import json
 import os
 import re
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from scrapy import Request
@@ -24,7 +21,6 @@ from twisted.python.failure import Failure
 from crawlers.errors import AddressRefused
 from crawlers.kinds import ReviewApi, ReviewPages
 from crawlers.network import Keys, OwnSite, PublicReactor, is_public
-from maeari.settings import CHECKOUT
 
 PUBLIC = ("1.1.1.1", "223.130.192.247", "2606:4700::1", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1")
 PRIVATE = (
@@ -234,64 +230,13 @@ def site():
     server.server_close()
 
 
-FETCH = """
-import json, sys
-from pathlib import Path
-from scrapy import Request
-import crawlers.settings
-from crawlers.check import fetch_with
-from crawlers.sources import read_source
-
-crawlers.settings.LOG_LEVEL = "DEBUG"
-
-async def work(fetch):
-    answers = []
-    for request in json.loads(sys.argv[2]):
-        try:
-            response = await fetch(Request(**request))
-        except Exception as error:
-            answers.append(f"{type(error).__name__}: {error}")
-        else:
-            headers = {name.decode(): value[0].decode() for name, value in response.headers.items()}
-            answers.append([response.url, response.status, headers, response.text[:5000]])
-    return answers
-
-print(json.dumps(fetch_with(read_source(Path(sys.argv[1])), work)[0]))
-"""
-
-
-@pytest.fixture
-def fetch(tmp_path):
-    """A function that fetches addresses as a crawl of a source would, in a process of its own, and its log."""
-
-    def run(requests: list, environment: dict | None = None, **facts) -> tuple[list, str]:
-        shared = {"name": "shop", "owner": "the tests", "licence": "our own", "delay_seconds": 0}
-        file = tmp_path / "shop.yml"
-        file.write_text(yaml.safe_dump({"kind": "review_pages", **shared, **facts}))
-        asked = [request if isinstance(request, dict) else {"url": request} for request in requests]
-        result = subprocess.run(
-            [sys.executable, "-c", FETCH, str(file), json.dumps(asked)],
-            env=os.environ | {"MAEARI_HOME": str(tmp_path), **(environment or {})},
-            cwd=CHECKOUT,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert result.returncode == 0, result.stderr
-        log = "".join(file.read_text() for file in (tmp_path / "logs").rglob("*.log"))
-        assert log
-        return json.loads(result.stdout), log
-
-    return run
-
-
 LOOPBACKS = ("127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost")
 LOOPBACKS += ("0.0.0.0", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "10.0.0.1", "169.254.169.254")
 
 
 def test_a_source_that_is_not_local_reaches_no_private_address(site, fetch):
     addresses = [f"http://{host}:{site.server_port}/x" for host in LOOPBACKS]
-    answers, _ = fetch(addresses, start_urls=addresses)
+    answers, *_ = fetch(addresses, start_urls=addresses)
     for host, answer in zip(LOOPBACKS, answers, strict=True):
         assert answer == f"AddressRefused: private address refused ({host.strip('[]')})"
 
@@ -299,7 +244,7 @@ def test_a_source_that_is_not_local_reaches_no_private_address(site, fetch):
     addresses = [
         f"http://{host}:{site.server_port}/x" for host in ("127.0.0.1.", "localhost.", "localhost.localdomain")
     ]
-    answers, _ = fetch(addresses, start_urls=addresses)
+    answers, *_ = fetch(addresses, start_urls=addresses)
     assert all(re.match("AddressRefused|IgnoreRequest: Forbidden by robots.txt", answer) for answer in answers)
     assert site.asked == []
 
@@ -307,7 +252,7 @@ def test_a_source_that_is_not_local_reaches_no_private_address(site, fetch):
 def test_a_local_source_reaches_its_site_and_no_other_port_or_host(site, fetch):
     other = Site()
     threading.Thread(target=other.serve_forever, daemon=True).start()
-    answers, _ = fetch(
+    answers, *_ = fetch(
         [
             f"{site.base}/x",
             f"{site.base}/to?url=/y",
@@ -330,7 +275,7 @@ def test_a_local_source_reaches_its_site_and_no_other_port_or_host(site, fetch):
 
 def test_a_proxy_of_the_environment_is_not_used(site, fetch):
     proxy = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
-    answers, _ = fetch([f"{site.base}/x"], proxy, start_urls=[f"{site.base}/x"], local=True)
+    answers, *_ = fetch([f"{site.base}/x"], proxy, start_urls=[f"{site.base}/x"], local=True)
     assert answers[0][1] == 200
 
 
@@ -344,7 +289,7 @@ def test_a_key_reaches_the_site_and_nothing_else(site, fetch):
     asked = "?" + urlencode({"serviceKey": "${SHOP_KEY}", "n": "1"})
     away = urlencode({"url": "http://other.example/?k=KEY", "k": "${SHOP_KEY}"})
     within = urlencode({"url": "/echo?k=KEY", "k": "${SHOP_KEY}"})
-    answers, log = fetch(
+    answers, _, log = fetch(
         [
             {"url": f"{site.base}/echo{asked}", "headers": headers},
             {"url": f"{site.base}/to?{within}", "headers": headers},
@@ -376,16 +321,16 @@ def test_a_key_is_refused_without_https_and_without_a_value(site, fetch):
             "meta": {"dont_obey_robotstxt": True, "redirect_urls": ["https://shop.example/?k=$%7BSHOP_KEY%7D"]},
         }
     )
-    answers, _ = fetch(requests, {"SHOP_KEY": KEY}, **facts)
+    answers, *_ = fetch(requests, {"SHOP_KEY": KEY}, **facts)
     assert answers == ["PageFault: key refused without https (shop.example)"] * 2
 
     requests = [{"url": f"{site.base}/x", "headers": headers}]
-    answers, _ = fetch(requests, {"SHOP_KEY": ""}, **API, start_urls=[f"{site.base}/api"])
+    answers, *_ = fetch(requests, {"SHOP_KEY": ""}, **API, start_urls=[f"{site.base}/api"])
     assert answers == ["PageFault: needs SHOP_KEY, which is not set"]
 
 
 def test_a_page_beyond_the_size_limit_is_refused_with_a_reason(site, fetch):
-    answers, _ = fetch(
+    answers, *_ = fetch(
         [f"{site.base}/large", f"{site.base}/x"],
         start_urls=[f"{site.base}/x"],
         local=True,
