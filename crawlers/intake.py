@@ -1,19 +1,35 @@
 """Turns what a spider found into an item: redacted first, then stamped, read and validated."""
 
+import re
 from datetime import datetime
+from functools import lru_cache
 from urllib.parse import urldefrag
 
 from pydantic import ValidationError
 
 from crawlers.dates import read_date
 from crawlers.items import ArticleItem, RefusedItem, ReviewItem
-from crawlers.redaction import keyed_hash, redact, redact_key
+from crawlers.redaction import hashed_author, is_plain, redact, redact_key
 from crawlers.stars import read_stars
 from maeari import clock
 from maeari.settings import Settings
 
 Record = dict[str, str | None]
 KEYS = ("source_review_id", "source_article_id", "subject_id")
+DATES = ("written_at", "published_at")
+_APART = {"author_key", *KEYS, *DATES}
+
+# Neither form can hold personal data, and both are full of digits: they would take the slow way.
+_MOMENT = re.compile(r"(?:19|20)\d\d-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:?\d\d)?", re.ASCII)
+_DAY = re.compile(r"(?:19|20)\d\d([.\-/]) ?\d\d?\1 ?\d\d?\.?", re.ASCII)
+# More signs than may lie between two digits of one number.
+_BETWEEN = "\n\n\n\n"
+
+# What the records of a page or of a subject share.
+_redact_address = lru_cache(maxsize=64)(lambda url: redact(urldefrag(url).url))
+_redact_key = lru_cache(maxsize=1_024)(redact_key)
+_read_date = lru_cache(maxsize=4_096)(read_date)
+_read_stars = lru_cache(maxsize=1_024)(read_stars)
 
 
 class Intake:
@@ -24,59 +40,84 @@ class Intake:
         self.crawl_id = crawl_id
         self._author_key = Settings().author_key()
         self._zone = clock.zone()
-        self._contents: dict[str, bytes] = {}
 
     def take(
         self, record: Record, url: str, fetched_at: datetime
     ) -> tuple[ReviewItem | ArticleItem | RefusedItem, int]:
         """The item of a record, or the refusal that says why it has none, and how many finds were redacted."""
-        clean, finds = self.redact({**record, "url": urldefrag(url).url})
+        clean, finds = self.redact(record)
+        # A record of an interface may name the page that shows it.
+        clean["url"], found = _redact_address(clean.get("url") or url)
+        return self.item(clean, fetched_at), finds + found
+
+    def redact(self, record: Record) -> tuple[Record, int]:
+        """The record without personal data: the author a keyed hash, every string redacted."""
+        clean = {
+            "author_key" if name == "author" else name: text.strip() or None if text else None
+            for name, text in record.items()
+        }
+        if author := clean.get("author_key"):
+            clean["author_key"] = hashed_author(author, self._author_key)
+        finds = 0
+        for name in KEYS:
+            if text := clean.get(name):
+                clean[name], found = _redact_key(text, self._author_key)
+                finds += found
+        for name in DATES:
+            if (text := clean.get(name)) and not (_MOMENT.fullmatch(text) or _DAY.fullmatch(text)):
+                clean[name], found = redact(text)
+                finds += found
+        # One look at all the others: of a hundred records, one or two hold anything to redact.
+        if not is_plain(_BETWEEN.join([text for name, text in clean.items() if text and name not in _APART])):
+            for name, text in clean.items():
+                if text and name not in _APART:
+                    clean[name], found = redact(text)
+                    finds += found
+        return clean, finds
+
+    def item(self, clean: Record, fetched_at: datetime) -> ReviewItem | ArticleItem | RefusedItem:
+        """The item of a redacted record, or the refusal that says why it has none."""
         kind = "review" if "source_review_id" in clean else "article"
         reason = clean.pop("refused", None)
         if reason is None:
             try:
-                item = self._item(kind, clean, fetched_at)
-                if self._is_first_or_same(item.content_hash, clean[f"source_{kind}_id"]):
-                    return item, finds
-                reason = "identifier given twice with different content"
+                return self._review(clean, fetched_at) if kind == "review" else self._article(clean, fetched_at)
             except ValidationError as error:
                 reason = _reason(error)
             except ValueError as error:
                 reason = str(error)
-        return RefusedItem(self.source, kind, reason, clean, self.crawl_id), finds
+        return RefusedItem(self.source, kind, reason, clean, self.crawl_id)
 
-    def redact(self, record: Record) -> tuple[Record, int]:
-        """The record without personal data: the author a keyed hash, every string redacted."""
-        clean: Record = {}
-        finds = 0
-        for name, written in record.items():
-            text = written and written.strip()
-            if name == "author":
-                clean["author_key"] = keyed_hash(text, self._author_key) if text else None
-            elif not text:
-                clean[name] = None
-            else:
-                clean[name], found = redact_key(text, self._author_key) if name in KEYS else redact(text)
-                finds += found
-        return clean, finds
-
-    def _is_first_or_same(self, content_hash: str, key: str) -> bool:
-        # Two contents of one identifier would take turns as its newest version, at every crawl anew.
-        digest = bytes.fromhex(content_hash)[:16]
-        return self._contents.setdefault(key, digest) == digest
-
-    def _item(self, kind: str, record: Record, fetched_at: datetime) -> ReviewItem | ArticleItem:
-        facts = dict(record, source=self.source, crawl_id=self.crawl_id, fetched_at=fetched_at)
-        if kind == "article":
-            published = record["published_at"]
-            facts["published_at"] = read_date(published, fetched_at, self._zone)[0] if published else None
-            return ArticleItem.model_validate(facts)
-        written, rating, scale = record["written_at"], record["rating"], record["rating_max"]
-        facts["written_at"], facts["written_at_precision"] = (
-            read_date(written, fetched_at, self._zone) if written else (None, None)
+    def _review(self, record: Record, fetched_at: datetime) -> ReviewItem:
+        written, rating = record["written_at"], record["rating"]
+        written_at, precision = self._read_date(written, fetched_at) if written else (None, None)
+        stars, scale = _read_stars(rating, float(record["rating_max"])) if rating else (None, None)
+        return ReviewItem.of(
+            {
+                **record,
+                "source": self.source,
+                "crawl_id": self.crawl_id,
+                "fetched_at": fetched_at,
+                "written_at": written_at,
+                "written_at_precision": precision,
+                "rating": stars,
+                "rating_max": scale,
+            }
         )
-        facts["rating"], facts["rating_max"] = read_stars(rating, float(scale)) if rating else (None, None)
-        return ReviewItem.model_validate(facts)
+
+    def _article(self, record: Record, fetched_at: datetime) -> ArticleItem:
+        published = record["published_at"]
+        published_at = self._read_date(published, fetched_at)[0] if published else None
+        provenance = {"source": self.source, "crawl_id": self.crawl_id, "fetched_at": fetched_at}
+        return ArticleItem.of({**record, **provenance, "published_at": published_at})
+
+    def _read_date(self, text: str, fetched_at: datetime) -> tuple:
+        if _MOMENT.fullmatch(text):
+            return read_date(text, fetched_at, self._zone)
+        if _DAY.fullmatch(text):
+            # A whole date means the same at any hour, so pages share what was read.
+            fetched_at = fetched_at.replace(minute=0, second=0, microsecond=0)
+        return _read_date(text, fetched_at, self._zone)
 
 
 def _reason(error: ValidationError) -> str:

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import Literal
 
 import psycopg2
@@ -12,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 from maeari.errors import DatabaseUnavailable
 from maeari.settings import Role, Settings
 
-COPY_BATCH_CHARACTERS = 1 << 20
+COPY_BATCH_ROWS = 1_000
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -50,7 +51,7 @@ def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: 
         sql.Identifier(*table.split(".")), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with connection.cursor() as cursor:
-        cursor.copy_expert(statement, _CopySource(rows), size=COPY_BATCH_CHARACTERS)
+        cursor.copy_expert(statement, _CopySource(rows))
         return cursor.rowcount
 
 
@@ -58,26 +59,19 @@ class _CopySource(io.TextIOBase):
     """A readable file of COPY text lines, made as Postgres asks for them."""
 
     def __init__(self, rows: Iterable[Sequence]):
-        self._lines = (
-            "\t".join("\\N" if value is None else str(value).translate(_ESCAPES) for value in row) + "\n"
-            for row in rows
-        )
-        self._rest = ""
+        self._lines = map(_copy_line, rows)
 
     def read(self, size: int = -1) -> str:
-        parts, length = [self._rest], len(self._rest)
-        while size < 0 or length < size:
-            line = next(self._lines, None)
-            if line is None:
-                break
-            parts.append(line)
-            length += len(line)
-        text = "".join(parts)
-        if size < 0:
-            self._rest = ""
-            return text
-        self._rest = text[size:]
-        return text[:size]
+        """The next lines, whole ones; psycopg2 takes what it gets."""
+        return "".join(islice(self._lines, COPY_BATCH_ROWS))
+
+
+def _copy_line(row: Sequence) -> str:
+    line = "\t".join(["\\N" if value is None else value if value.__class__ is str else str(value) for value in row])
+    # Few rows hold anything to escape, and one look at the whole line is much quicker than one at each value.
+    if line.count("\\") != row.count(None) or line.count("\t") != len(row) - 1 or "\n" in line or "\r" in line:
+        line = "\t".join(["\\N" if value is None else str(value).translate(_ESCAPES) for value in row])
+    return line + "\n"
 
 
 @contextmanager

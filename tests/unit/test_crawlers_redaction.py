@@ -1,12 +1,13 @@
 """Personal data leaves the text; everything else stays."""
 
+import re
 from datetime import date
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crawlers.redaction import keyed_hash, redact, redact_key
+from crawlers.redaction import is_plain, keyed_hash, redact, redact_key
 
 KEY = b"a key of the tests"
 DIGITS = st.text("0123456789", min_size=1)
@@ -113,3 +114,28 @@ def test_an_identifier_with_personal_data_becomes_a_keyed_hash():
 def test_a_name_hashes_alike_however_it_was_typed():
     assert keyed_hash(" 가나 ", KEY) == keyed_hash("\u1100\u1161\u1102\u1161", KEY)
     assert keyed_hash("가나", KEY) != keyed_hash("가나", b"another key")
+
+
+NUMBERS = st.sampled_from(
+    ["010-2345-6789", "+82 10 2345 6789", "kim@shop.kr", "kim＠shop.kr", "850101-1234561", "4111-1111-1111-1111"]
+)
+HANGUL = st.text(st.characters(min_codepoint=ord("가"), max_codepoint=ord("힣")), max_size=20)
+
+
+@given(HANGUL, NUMBERS, HANGUL, st.sampled_from([" ", "\n", " (", "…"]))
+def test_what_is_planted_never_comes_through(before, number, after, between):
+    text, finds = redact(f"{before}{between}{number}{between}{after}")
+    assert finds == 1
+    assert number not in text
+    assert text.startswith(before)
+    assert text.endswith(after)
+
+
+@given(
+    st.lists(st.sampled_from([*"0123456789", "010", "-", " ", ".", "가", "＠", "@", "１", "٣"]), max_size=40).map(
+        "".join
+    )
+)
+def test_a_text_called_plain_holds_nothing_to_redact(text):
+    is_worth_a_look = re.search(r"@|＠|\d(?:\D{0,3}\d){7}", text) is not None
+    assert is_plain(text) == (not is_worth_a_look)
