@@ -159,7 +159,7 @@ def new_source(
     """
     from crawlers.check import check
     from crawlers.errors import SourceError
-    from crawlers.propose import look_at, proposed_name
+    from crawlers.propose import look_at, proposed_name, require_valid
     from crawlers.sources import source_files
     from maeari.settings import Settings
 
@@ -183,12 +183,6 @@ def new_source(
         ):
             terms_checked_by = typer.prompt("Who? (a name)")
     name = name or proposed_name(address)
-    folder = Settings().path("sources")
-    file = folder / f"{name}.yml"
-    if name in source_files() and not overwrite:
-        seen = source_files()[name]
-        if yes or not typer.confirm(f"There is a source {name} ({seen}). Put the new one in its place?", default=False):
-            raise SourceError(f"There is a source “{name}” already ({seen}). Give another --name, or --overwrite.")
     facts = {
         "name": name,
         "owner": owner or urlsplit(address).hostname,
@@ -198,6 +192,12 @@ def new_source(
         "terms_checked_on": clock.today() if terms_checked_by else None,
         **proposal["facts"],
     }
+    require_valid(facts)
+    file = Settings().path("sources", f"{name}.yml")
+    if name in source_files() and not overwrite:
+        seen = source_files()[name]
+        if yes or not typer.confirm(f"There is a source {name} ({seen}). Put the new one in its place?", default=False):
+            raise SourceError(f"There is a source “{name}” already ({seen}). Give another --name, or --overwrite.")
     _write(file, facts, proposal["reasons"])
     _say(f"Written: {file}", "green")
     console.print()
@@ -243,6 +243,8 @@ def _write(file: Path, facts: dict, reasons: list[str]) -> None:
             lines.append("# Until somebody has read the terms, and says here who and when, nothing is crawled.")
         if key == "local":
             lines.append("# The site is on this machine or on a private network, whose addresses may be fetched.")
+        if key == "delay_seconds":
+            lines.append("# Nobody else is kept waiting on this machine.")
         lines.append(_yaml({key: value}).rstrip() if value is not None else f"{key}:")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -127,10 +127,10 @@ def check(name_or_file: str) -> Checked:
     is_file = name_or_file.endswith((".yml", ".yaml")) or "/" in name_or_file
     source = read_source(Path(name_or_file).absolute()) if is_file else load_source(name_or_file)
     reason = why_not(source)
-    if reason not in (None, "unverified"):
-        raise SourceError(f"{source.name} cannot be checked: {reason}.")
-    if source.needs:
-        raise SourceError(f"{source.name} needs {', '.join(source.needs)}; set it in the environment.")
+    if reason == "unverified":
+        reason = f"needs {', '.join(source.needs)}" if source.needs else None
+    if reason is not None:
+        raise SourceError(f"{source.name} cannot be checked: {reason}. Set it, or start what it names with `make up`.")
     require_contact(source)
     file = str(Path(name_or_file).absolute()) if is_file else name_or_file
     answer = in_child("crawlers.check", file)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from croniter import croniter
 
@@ -30,7 +31,7 @@ class SourceState:
 
 def overview() -> tuple[list[SourceState], str | None]:
     """Every source by name, and why nothing is known of their crawls (None when it is)."""
-    sources = [_state(name, str(file)) for name, file in sorted(source_files().items())]
+    sources = states()
     try:
         crawls, problem = _crawls(), None
     except MaeariError as error:
@@ -43,9 +44,15 @@ def overview() -> tuple[list[SourceState], str | None]:
     return sources, problem
 
 
-def _state(name: str, file: str) -> SourceState:
+def states() -> list[SourceState]:
+    """Every source by name with its state alone, as its file and the environment tell it."""
+    return [_state(name, file) for name, file in sorted(source_files().items())]
+
+
+def _state(name: str, path: Path) -> SourceState:
+    file = str(path)
     try:
-        source = read_source(source_files()[name])
+        source = read_source(path)
         reason = why_not(source)
     except SourceError as error:
         return SourceState(name, file, state="wrong file", problem=str(error))

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from os.path import commonprefix
 from statistics import mean, median
+from typing import Annotated
 from urllib.parse import parse_qsl, urldefrag, urlencode, urljoin, urlsplit, urlunsplit
 
 from lxml import etree
 from parsel import Selector
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from scrapy import Request
 from scrapy.http import Response, TextResponse
 
@@ -33,7 +34,7 @@ BLOCK_GROUPS = 24
 BLOCKS_READ = 30
 BLOCKS_FOR_SELECTORS = 8
 FRAME = frozenset({"nav", "header", "footer", "aside", "form", "select", "script", "style", "head"})
-TRIAL = {"name": "proposal", "owner": "unknown", "licence": "unknown"}
+TRIAL = {"name": "new_source", "owner": "unknown", "licence": "unknown"}
 
 _IDENT = re.compile(r"[A-Za-z가-힣_-][\w-]*")
 _MADE_BY_A_BUILD = re.compile(r"^(?:css|sc|jsx|svelte|emotion)-|^_|[a-z]\d+[a-z]|__\w*\d", re.IGNORECASE)
@@ -53,7 +54,7 @@ _HINTS = {
     "id": r"(?:^|[^a-z])(?:id|no|num|seq|idx|key|srl|uuid)(?![a-z])|(?:Id|No|Seq|Idx|_id)(?![a-z])|번호",
 }
 HINTS = {role: re.compile(pattern, re.IGNORECASE if role != "id" else 0) for role, pattern in _HINTS.items()}
-_SOURCE = TypeAdapter(AnySource)
+_SOURCE = TypeAdapter(Annotated[AnySource, Field(discriminator="kind")])
 
 
 @dataclass
@@ -889,9 +890,13 @@ def look_at(address: str, is_local: bool) -> dict:
 
     Loopback is local without being told. Raises SourceError when nothing can be proposed.
     """
-    is_local = is_local or urlsplit(address).hostname in LOOPBACK_HOSTS
+    is_loopback = urlsplit(address).hostname in LOOPBACK_HOSTS
+    is_local = is_local or is_loopback
     require_contact(_look(address, is_local))
-    return in_child("crawlers.propose", address, "local" if is_local else "public")
+    proposal = in_child("crawlers.propose", address, "local" if is_local else "public")
+    if is_loopback:
+        proposal["facts"]["delay_seconds"] = 0
+    return proposal
 
 
 def proposed_name(address: str) -> str:
@@ -903,6 +908,16 @@ def proposed_name(address: str) -> str:
     path = re.sub(r"\.\w{2,5}$", "", parts.path.rstrip("/")).rpartition("/")[2]
     name = re.sub(r"[^a-z0-9]+", "_", f"{'_'.join(labels[-2:])}_{path}".lower()).strip("_")[:40]
     return name if name[:1].isalpha() else f"site_{name}"
+
+
+def require_valid(facts: dict) -> None:
+    """Raise SourceError unless the facts can be a source's file."""
+    try:
+        _SOURCE.validate_python(facts)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"][1:]) or "the file"
+        raise SourceError(f"{key} is {first['input']!r}: {first['msg']}. Give another.") from None
 
 
 def _look(address: str, is_local: bool) -> AnySource:
