@@ -252,7 +252,8 @@ class _Api(Source):
 
     @model_validator(mode="after")
     def _placeholders_can_be_filled(self) -> "_Api":
-        known = ({"subject"} if self.subjects else set()) | ({self.paging.by} if self.paging else set())
+        first = self.paging and self.paging.first
+        known = ({"subject"} if self.subjects else set()) | ({self.paging.by} if first is not None else set())
         addresses = (*self.start_urls, *([self.xml_when_empty] if self.xml_when_empty else []))
         _check_placeholders(addresses, known)
         for name, value in self.parameters.items():

@@ -9,6 +9,7 @@ from urllib.parse import quote, quote_plus, unquote_plus
 from crawlers.kinds import ENVIRONMENT_KEY, Cursor, Offsets, PageNumbers
 
 Counted = PageNumbers | Offsets
+LOOKED_BACK = 8
 
 
 def address_at(template: str, paging: Counted | Cursor, place: int | str) -> str:
@@ -46,3 +47,8 @@ def digest(records: Iterable[Mapping[str, str | None]]) -> str:
         [record.get(name) for name in ("source_review_id", "source_article_id", "body", "title")] for record in records
     ]
     return hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:32]
+
+
+def with_shown(shown: list[str], records: Iterable[Mapping[str, str | None]]) -> list[str]:
+    """The digests to look out for on the next page: of the first page and of the last few, this one included."""
+    return [*shown[:1], *shown[1:][1 - LOOKED_BACK :], digest(records)]

@@ -71,14 +71,13 @@ class ApiSpider(SourceSpider):
             self.count_fault(f"nothing at {self.source.records}", subject)
         found = [self.record(self._found(record), response) for record in records or []]
         shown = meta.get("shown", [])
-        digest = paging.digest(found)
-        if not found or digest in shown:
+        if not found or (shown and paging.digest(found) in shown):
             return
         yield from found
         place = meta.get("place", by and by.first)
         following = self._cursor(answer, by) if isinstance(by, Cursor) else by and paging.following(by, place)
         if following is not None and following != place:
-            carried = _carried(meta) | {"shown": [*shown[:1], digest], "next_page": True}
+            carried = _carried(meta) | {"shown": paging.with_shown(shown, found), "next_page": True}
             yield self._page(following, subject, carried)
 
     def _placed(self, address: str, subject: str | None) -> str:

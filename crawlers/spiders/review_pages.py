@@ -44,7 +44,7 @@ class ReviewPagesSpider(SourceSpider):
         selectors = self.source.selectors
         found = self._selected_reviews(response, selectors) if selectors else self._marked_up_reviews(response)
         reviews = [{"subject_id": subject, **review} for review in found]
-        if self._is_shown_again(response, reviews):
+        if is_shown_again(response, reviews):
             return
         yield from reviews
         # Counted pages end with one that shows nothing.
@@ -82,19 +82,13 @@ class ReviewPagesSpider(SourceSpider):
         if isinstance(by, NextLink):
             if url := leads_to(response, response.css(by.link).xpath("@href").get()):
                 yield self.ask(url, callback, **meta)
-        elif records and not self._is_shown_again(response, records):
+        elif records and not is_shown_again(response, records):
             place = paging.following(by, response.meta.get("place", by.first))
             if place is not None:
                 template = response.meta.get("template", response.url)
-                shown = self._shown(response, records)
+                shown = paging.with_shown(response.meta.get("shown", []), records)
                 url = paging.address_at(template, by, place)
                 yield self.ask(url, callback, template=template, place=place, shown=shown, **meta)
-
-    def _is_shown_again(self, response: HtmlResponse, records: list[Record]) -> bool:
-        return bool(records) and paging.digest(records) in response.meta.get("shown", ())
-
-    def _shown(self, response: HtmlResponse, records: list[Record]) -> list[str]:
-        return [*response.meta.get("shown", ())[:1], paging.digest(records)]
 
     def _marked_up_reviews(self, response: HtmlResponse) -> Iterator[Record]:
         for objects in (json_ld.objects, microdata.objects):
@@ -134,6 +128,12 @@ class ReviewPagesSpider(SourceSpider):
                 "body": found(review, selectors.body),
                 "written_at": found(review, selectors.written_at),
             }
+
+
+def is_shown_again(response: HtmlResponse, records: list[Record]) -> bool:
+    """Whether a page before this one, along the same paging, showed the same records."""
+    shown = response.meta.get("shown")
+    return bool(shown and records) and paging.digest(records) in shown
 
 
 def leads_to(response: HtmlResponse, address: str | None) -> str | None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,6 +40,8 @@ class Interfaces(ThreadingHTTPServer):
         self.steam_cursor: Callable[[int], str] = lambda start: f"at+{start}/=="
         self.notices = [_notice(n) for n in range(101)]
         self.faults: dict[str, Answer] = {}
+        self.held: str | None = None
+        self.is_held = threading.Event()
 
     def answer(self, path: str, headers) -> Answer:
         for part, fault in self.faults.items():
@@ -84,6 +87,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path != "/robots.txt":
             self.server.asked.append(self.path)
+        if self.server.held and self.server.held in self.path:
+            self.server.is_held.set()
+            time.sleep(60)
+            return
         status, kind, text = self.server.answer(self.path, self.headers)
         body = text.encode()
         self.send_response(status)
@@ -200,7 +207,9 @@ def write(facts: dict) -> str:
     folder = Path(os.environ["MAEARI_HOME"], "sources")
     folder.mkdir(exist_ok=True)
     facts = {"local": True, "terms_checked_by": "the tests", "terms_checked_on": "2026-11-22", **facts}
-    (folder / f"{facts['name']}.yml").write_text(yaml.safe_dump(facts, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    (folder / f"{facts['name']}.yml").write_text(
+        yaml.safe_dump(facts, allow_unicode=True, sort_keys=False), encoding="utf-8"
+    )
     return facts["name"]
 
 
@@ -255,6 +264,23 @@ def test_known_steam_reviews_are_not_read_again(site):
     assert summary["landed"] == 2
     # The first page has news, the second has none.
     assert len(site.asked) == 2
+
+
+def test_a_killed_crawl_of_an_interface_goes_on_with_the_same_rows(site):
+    source = copy_of("steam_reviews", site, subjects={440: "산"})
+    site.held = "cursor=at%2B200"
+    command = [sys.executable, "-m", "crawlers.run", source, DAY.isoformat()]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, cwd=CHECKOUT)
+    assert site.is_held.wait(60)
+    child.kill()
+    child.wait()
+    site.held = None
+    summary = crawl(source, DAY)
+    assert without_faults(summary)
+    assert rows("select count(*), count(distinct source_review_id), max(version_no) from raw.reviews") == [
+        (250, 250, 1)
+    ]
+    assert summary["items"] == 250
 
 
 @pytest.mark.parametrize("cursor", ["*", "loop"])

@@ -3,7 +3,7 @@
 import pytest
 
 from crawlers.kinds import Cursor, Offsets, PageNumbers
-from crawlers.paging import address_at, digest, encoded, following, with_parameters
+from crawlers.paging import LOOKED_BACK, address_at, digest, encoded, following, with_parameters, with_shown
 
 SITE = "https://shop.example"
 PAGES = PageNumbers(by="page", last=3)
@@ -49,3 +49,11 @@ def test_pages_that_show_the_same_are_known_by_identifier_and_text():
     assert digest(page) == digest([{**page[0], "written_at": "4시간 전"}])
     assert digest(page) != digest([{**page[0], "source_review_id": "2"}])
     assert digest(page) != digest([*page, *page])
+
+
+def test_the_first_page_and_the_last_few_are_remembered():
+    pages = [[{"source_review_id": str(n)}] for n in range(20)]
+    shown: list[str] = []
+    for page in pages:
+        shown = with_shown(shown, page)
+    assert shown == [digest(page) for page in [pages[0], *pages[-LOOKED_BACK:]]]
