@@ -3,21 +3,31 @@
     python benchmarks/crawling.py [landing|crawl|memory] [--runs 5]
 
 Everything runs on this machine: an embedded Postgres in a home of its own, and a local site in a process of its own.
-What is compared is measured in turns in the same run. Prints Markdown tables; exit code 1 when a limit is missed.
+What is compared is measured in turns in the same run. Prints Markdown tables; ends with exit code 1 when a limit is
+missed.
+
+COPY is as bare as it can be: the rows that landing lands, already written as lines of COPY's text format in one block
+of memory, into a table with the same columns and no index, key or check. Beside it stands the COPY that also has to
+write its lines. A bare spider is the same spider with the same downloader, and nothing of ours behind it: what it
+yields is dropped.
 """
 
+import asyncio
 import gc
 import io
+import json
 import os
 import random
+import re
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stdout
+from datetime import UTC, date, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -27,13 +37,29 @@ from rich.console import Console
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 SEED = 7
-REVIEWS = 200_000
-INSERTED = 20_000
+REVIEWS, REVIEWS_A_PAGE, PAGES_A_CAFE = 200_000, 20, 10
+INSERTED, COMMITTED = 20_000, 2_000
+CRAWLED, CRAWLED_LONG = 20_000, 200_000
+BATCH = 2_000
 FETCHED_AT = datetime(2026, 5, 31, 3, 0, tzinfo=UTC)
 LANDED_TO_COPIED, LANDED_TO_COPIED_AIM, LANDED_TO_INSERTED = 0.20, 0.35, 15
+CRAWLED_TO_BARE, MEMORY_GROWTH = 0.8, 1.2
 COLUMNS = ("source", "source_review_id", "version_no", "content_hash", "subject_id", "subject_name", "author_key")
 COLUMNS += ("rating", "rating_max", "title", "body", "written_at", "written_at_precision", "url", "crawl_id")
 COLUMNS += ("fetched_at",)
+SOURCE = """
+name: cafes
+kind: review_pages
+local: true
+start_urls: ["http://127.0.0.1:{port}/cafes"]
+owner: Maeari
+licence: Generated texts of our own
+terms_checked_by: Maeari
+terms_checked_on: 2026-11-22
+subject_links: a.cafe
+delay_seconds: 0
+concurrent_requests: 8
+"""
 
 
 def records(count: int) -> Iterator[dict[str, str | None]]:
@@ -42,9 +68,9 @@ def records(count: int) -> Iterator[dict[str, str | None]]:
 
     drawn = random.Random(SEED)
     writer = Writer("cafe")
-    cafes = [Subject(f"cafe-{number}", f"카페 {number}호") for number in range(1_000)]
     for number in range(count):
-        cafe = cafes[number // 20 % len(cafes)]
+        cafe_no = number // (REVIEWS_A_PAGE * PAGES_A_CAFE)
+        cafe = Subject(f"cafe-{cafe_no}", f"카페 {cafe_no}호")
         sentiment = drawn.choice(("positive", "negative"))
         body = ""
         while len(body) < 30:
@@ -58,7 +84,7 @@ def records(count: int) -> Iterator[dict[str, str | None]]:
             "source_review_id": f"r{number:07}",
             "subject_id": cafe.subject_id,
             "subject_name": cafe.name,
-            "author": drawn.choice("김이박최정강조윤장임") + f"손님{drawn.randrange(50_000)}" if number % 20 else None,
+            "author": f"{drawn.choice('김이박최정강조윤장임')}손님{drawn.randrange(10_000)}" if number % 20 else None,
             "rating": drawn.choice((stars, f"{stars}/5", "★" * int(stars))) if drawn.random() < 0.7 else None,
             "rating_max": "5",
             "title": body[:12] if drawn.random() < 0.5 else None,
@@ -67,62 +93,237 @@ def records(count: int) -> Iterator[dict[str, str | None]]:
         }
 
 
-class Rates(NamedTuple):
-    """Rows per second of one way in each run."""
-
-    way: str
-    rows: int
-    seconds: list[float]
-
-    @property
-    def rate(self) -> float:
-        return self.rows / median(self.seconds)
-
-
-def measure_landing(server: str, runs: int, console: Console) -> bool:
+def measure_landing(runs: int, console: Console) -> bool:
     """Print how landing compares with COPY and INSERT; returns whether the limits hold."""
     from maeari.postgres import connect
 
     found = list(records(REVIEWS))
+    with connect("owner") as owner:
+        empty(owner)
+        land(found)
+        rows = landed_rows(owner)
+    lines = copy_lines(rows)
+    # What is measured did not make these, and would else look through them again and again for garbage.
     gc.collect()
     gc.freeze()
-    with connect("owner") as owner:
-        land(owner, found)
-        rows = landed_rows(owner)
-    lines = "".join(map(copy_line, rows)).encode()
     ways: dict[str, tuple[int, Callable]] = {
-        "COPY of lines that are ready": (REVIEWS, lambda owner: copy(owner, io.BytesIO(lines))),
-        "COPY, lines made from the rows": (
-            REVIEWS,
-            lambda owner: copy(owner, io.BytesIO("".join(map(copy_line, rows)).encode())),
-        ),
-        "landing": (REVIEWS, lambda owner: land(owner, found)),
-        "INSERT each, one transaction": (INSERTED, lambda owner: insert(owner, rows[:INSERTED], each=False)),
-        "INSERT each, committed each": (INSERTED // 10, lambda owner: insert(owner, rows[: INSERTED // 10], each=True)),
+        "COPY of lines that are ready": (REVIEWS, lambda owner: copy(owner, lines)),
+        "COPY, its lines yet to be written": (REVIEWS, lambda owner: copy(owner, copy_lines(rows))),
+        "landing": (REVIEWS, lambda owner: land(found)),
+        "one INSERT a row, one transaction": (INSERTED, lambda owner: insert(owner, rows[:INSERTED], each=False)),
+        "one INSERT a row, committed each": (COMMITTED, lambda owner: insert(owner, rows[:COMMITTED], each=True)),
     }
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    rates: dict[str, list[float]] = {way: [] for way in ways}
     for run in range(runs):
-        for way, (_, act) in ways.items():
+        for way, (count, act) in ways.items():
             with connect("owner") as owner:
                 empty(owner)
                 began = time.perf_counter()
                 act(owner)
                 owner.commit()
-                seconds[way].append(time.perf_counter() - began)
-            console.print(f"run {run + 1}: {way}: {seconds[way][-1]:.2f} s")
-    rates = {way: Rates(way, count, seconds[way]) for way, (count, _) in ways.items()}
-    ready, _, landed, inserted, _ = rates.values()
-    print(f"\n### Landing alone, {REVIEWS:,} valid reviews, median of {runs} runs in turns\n")
-    print("| way | rows | rows per second | landing is |\n|---|---|---|---|")
-    for one in rates.values():
-        print(f"| {one.way} | {one.rows:,} | {one.rate:,.0f} | {landed.rate / one.rate:.2f} |")
-    to_copied, to_inserted = landed.rate / ready.rate, landed.rate / inserted.rate
-    print(f"\nAt least {LANDED_TO_COPIED} (aim {LANDED_TO_COPIED_AIM}) of COPY: {to_copied:.2f}. ", end="")
-    print(f"At least {LANDED_TO_INSERTED} times INSERT: {to_inserted:.1f}.")
-    return to_copied >= LANDED_TO_COPIED and to_inserted >= LANDED_TO_INSERTED
+                rates[way].append(count / (time.perf_counter() - began))
+            console.print(f"run {run + 1}, {way}: {rates[way][-1]:,.0f} rows/s")
+    ready, _, landed, inserted, _ = (median(found) for found in rates.values())
+    print(f"\n### Landing alone: {REVIEWS:,} valid reviews, median of {runs} runs in turns\n")
+    print("| way | rows | rows per second | landing does so many times as much |\n|---|---|---|---|")
+    for way, (count, _) in ways.items():
+        print(f"| {way} | {count:,} | {median(rates[way]):,.0f} | {landed / median(rates[way]):.2f} |")
+    print(f"\nOf COPY at least {LANDED_TO_COPIED:.2f}, aim {LANDED_TO_COPIED_AIM}: {landed / ready:.3f}")
+    print(f"Times INSERT in one transaction at least {LANDED_TO_INSERTED}: {landed / inserted:.1f}")
+    return landed / ready >= LANDED_TO_COPIED and landed / inserted >= LANDED_TO_INSERTED
 
 
-def land(owner, found: list[dict]) -> None:
+def measure_crawl(runs: int, console: Console) -> bool:
+    """Print how a crawl compares with a bare spider; returns whether the limit holds."""
+    pages = CRAWLED // REVIEWS_A_PAGE
+    rates: dict[str, list[float]] = {"bare": [], "crawl": []}
+    with site(CRAWLED):
+        for run in range(runs):
+            for way, found in rates.items():
+                measured = crawl_in_child(way)
+                if measured.reviews != CRAWLED:
+                    raise SystemExit(f"The {way} spider brought {measured.reviews} reviews, not {CRAWLED}.")
+                found.append(pages / measured.seconds)
+                console.print(f"run {run + 1}, {way}: {found[-1]:,.0f} pages/s, {measured.peak_mb:,.0f} MB")
+    bare, crawled = median(rates["bare"]), median(rates["crawl"])
+    print(f"\n### Crawl: {CRAWLED:,} reviews on {pages:,} pages, median of {runs} runs in turns\n")
+    print("| way | pages per second | of the bare spider's |\n|---|---|---|")
+    print(f"| the spider, nothing of ours behind it | {bare:,.0f} | 1.00 |")
+    print(f"| with validation, redaction and landing | {crawled:,.0f} | {crawled / bare:.2f} |")
+    print(f"\nAt least {CRAWLED_TO_BARE}: {crawled / bare:.2f}")
+    return crawled / bare >= CRAWLED_TO_BARE
+
+
+def measure_memory(runs: int, console: Console) -> bool:
+    """Print the peak memory of a short and of a long crawl; returns whether the limit holds."""
+    peaks = {}
+    for count in (CRAWLED, CRAWLED_LONG):
+        with site(count):
+            measured = crawl_in_child("crawl")
+        if measured.reviews != count:
+            raise SystemExit(f"The crawl brought {measured.reviews} reviews, not {count}.")
+        console.print(f"{count} reviews: {measured.seconds:.0f} s, {measured.peak_mb:,.0f} MB")
+        peaks[count] = measured.peak_mb
+    growth = peaks[CRAWLED_LONG] / peaks[CRAWLED]
+    print("\n### Peak memory of the crawl's process\n\n| reviews | peak RSS, MB |\n|---|---|")
+    for count, peak in peaks.items():
+        print(f"| {count:,} | {peak:,.0f} |")
+    print(f"\nAt most {MEMORY_GROWTH} times as much: {growth:.2f}")
+    return growth <= MEMORY_GROWTH
+
+
+class Measured(NamedTuple):
+    """What a crawl in a process of its own brought and took."""
+
+    reviews: int
+    seconds: float
+    peak_mb: float
+
+
+def crawl_in_child(way: str) -> Measured:
+    """Crawl the site into an empty warehouse, in a process of its own, since a reactor cannot start twice in one."""
+    from maeari.postgres import connect
+
+    with connect("owner") as owner:
+        empty(owner)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        measured = pool.submit(CRAWLS[way]).result()
+    if way == "bare":
+        return measured
+    with connect("owner") as owner, owner.cursor() as cursor:
+        cursor.execute("select count(*) from raw.reviews")
+        return measured._replace(reviews=cursor.fetchone()[0])
+
+
+def crawl() -> Measured:
+    """Crawl as `maeari crawl` does."""
+    from crawlers import run
+    from crawlers.spiders import SPIDERS  # noqa: F401, imported here so that both ways have it before they begin
+
+    began = time.perf_counter()
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere):
+        run._run_here("cafes", date.today(), None)
+    return Measured(0, time.perf_counter() - began, peak_mb())
+
+
+def crawl_bare() -> Measured:
+    """Crawl with the same spider and downloader, and drop what it yields."""
+    from scrapy.crawler import AsyncCrawlerProcess  # noqa: TID251
+
+    from crawlers.ledger import Crawl
+    from crawlers.run import log_file, scrapy_settings
+    from crawlers.sources import load_source
+    from crawlers.spiders import SPIDERS
+
+    source = load_source("cafes")
+    settings = scrapy_settings(source, log_file("bare"))
+    settings.set("SPIDER_MIDDLEWARES", {}, priority="cmdline")
+    idle = Crawl(warehouse=None, spool=None, crawl_id=0, source=source, as_of=date.today(), limit=None)
+    began = time.perf_counter()
+    process = AsyncCrawlerProcess(settings)
+    crawler = process.create_crawler(SPIDERS[type(source)])
+    process.crawl(crawler, crawl=idle)
+    process.start()
+    return Measured(crawler.stats.get_value("item_scraped_count", 0), time.perf_counter() - began, peak_mb())
+
+
+CRAWLS = {"crawl": crawl, "bare": crawl_bare}
+
+
+def peak_mb() -> float:
+    """The most memory this process has ever held."""
+    # Not getrusage, which counts what the process was before it became this program.
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+
+
+@contextmanager
+def site(count: int) -> Iterator[None]:
+    """A local site of so many reviews, and the source's file that tells where it is."""
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve, args=(count, theirs), daemon=True)
+    process.start()
+    try:
+        file = Path(os.environ["MAEARI_HOME"], "sources", "cafes.yml")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(SOURCE.format(port=ours.recv()), encoding="utf-8")
+        yield
+    finally:
+        process.terminate()
+        process.join()
+
+
+def serve(count: int, started) -> None:
+    """Answer with pages that are ready, and tell the port."""
+    answers = {path: answer(page) for path, page in site_pages(count)}
+    missing = answer("<html></html>", "404 Not Found")
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                request = await reader.readuntil(b"\r\n\r\n")
+                writer.write(answers.get(request.split(b" ", 2)[1].decode(), missing))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            writer.close()
+
+    async def listen() -> None:
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        started.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(listen())
+
+
+def answer(page: str, status: str = "200 OK") -> bytes:
+    """A page as an HTTP answer."""
+    body = page.encode()
+    head = f"HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def site_pages(count: int) -> Iterator[tuple[str, str]]:
+    """The pages of a site like the demo's: a list of cafes, and of each ten pages of twenty reviews as JSON-LD."""
+    cafes = range(count // (REVIEWS_A_PAGE * PAGES_A_CAFE))
+    links = (f'<li><a class="cafe" href="/cafes/cafe-{number}">카페 {number}호</a></li>' for number in cafes)
+    yield "/cafes", f"<html><title>카페</title><ul>{''.join(links)}</ul></html>"
+    found = records(count)
+    for number in cafes:
+        for page in range(1, PAGES_A_CAFE + 1):
+            shown = [next(found) for _ in range(REVIEWS_A_PAGE)]
+            described = {
+                "@context": "https://schema.org",
+                "@type": "CafeOrCoffeeShop",
+                "name": shown[0]["subject_name"],
+                "review": [review_json(review) for review in shown],
+            }
+            data = json.dumps(described, ensure_ascii=False).replace("<", "\\u003c")
+            articles = "".join(f"<article><h3>{one['title'] or ''}</h3><p>{one['body']}</p></article>" for one in shown)
+            following = f'<a rel="next" href="/cafes/cafe-{number}?page={page + 1}">다음</a>'
+            yield (
+                f"/cafes/cafe-{number}" + (f"?page={page}" if page > 1 else ""),
+                f'<!doctype html><html><head><script type="application/ld+json">{data}</script></head>'
+                f"<body>{articles}{following if page < PAGES_A_CAFE else ''}</body></html>",
+            )
+
+
+def review_json(review: dict[str, str | None]) -> dict:
+    """A review as schema.org says."""
+    described = {
+        "@type": "Review",
+        "identifier": review["source_review_id"],
+        "datePublished": review["written_at"],
+        "reviewBody": review["body"],
+    }
+    if review["author"]:
+        described["author"] = {"@type": "Person", "name": review["author"]}
+    if review["title"]:
+        described["name"] = review["title"]
+    if review["rating"]:
+        described["reviewRating"] = {"@type": "Rating", "ratingValue": review["rating"], "bestRating": 5}
+    return described
+
+
+def land(found: list[dict[str, str | None]]) -> None:
     """Records through redaction, validation and versions into raw.reviews, a batch landing while the next is read."""
     from crawlers import landing
     from crawlers.intake import Intake
@@ -140,15 +341,14 @@ def land(owner, found: list[dict]) -> None:
 
         under_way = None
         for start in range(0, len(found), BATCH):
-            items = [intake.take(record, URL, FETCHED_AT)[0] for record in found[start : start + BATCH]]
+            items = []
+            for page in range(start, start + BATCH, REVIEWS_A_PAGE):
+                url, fetched_at = f"http://127.0.0.1/cafes?page={page}", FETCHED_AT + timedelta(milliseconds=page)
+                items += [intake.take(record, url, fetched_at)[0] for record in found[page : page + REVIEWS_A_PAGE]]
             if under_way:
                 under_way.result()
             under_way = thread.submit(land_batch, items)
         under_way.result()
-
-
-BATCH = 2_000
-URL = "http://127.0.0.1/cafes/1"
 
 
 def landed_rows(owner) -> list[tuple]:
@@ -158,19 +358,23 @@ def landed_rows(owner) -> list[tuple]:
         return cursor.fetchall()
 
 
-def copy_line(row: tuple) -> str:
-    """A row as a line of COPY's text format."""
-    return "\t".join(["\\N" if value is None else str(value).replace("\\", "\\\\") for value in row]) + "\n"
+def copy_lines(rows: list[tuple]) -> bytes:
+    """The rows as lines of COPY's text format."""
+    escapes = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+    lines = (
+        "\t".join(["\\N" if value is None else str(value).translate(escapes) for value in row]) + "\n" for row in rows
+    )
+    return "".join(lines).encode()
 
 
-def copy(owner, lines: io.BytesIO) -> None:
+def copy(owner, lines: bytes) -> None:
     """A bare COPY into a table without an index."""
     with owner.cursor() as cursor:
-        cursor.copy_expert(f"copy copied ({', '.join(COLUMNS)}) from stdin", lines, size=1 << 20)
+        cursor.copy_expert(f"copy copied ({', '.join(COLUMNS)}) from stdin", io.BytesIO(lines), size=1 << 20)
 
 
 def insert(owner, rows: list[tuple], each: bool) -> None:
-    """One INSERT per row, into the same table without an index."""
+    """One INSERT a row into the same table, which has no index either."""
     statement = f"insert into copied ({', '.join(COLUMNS)}) values ({', '.join(['%s'] * len(COLUMNS))})"  # noqa: S608
     with owner.cursor() as cursor:
         for row in rows:
@@ -180,18 +384,18 @@ def insert(owner, rows: list[tuple], each: bool) -> None:
 
 
 def empty(owner) -> None:
-    """Begin a way anew: empty tables, and nothing left to write."""
+    """Begin anew: empty tables, and nothing left for Postgres to write."""
     with owner.cursor() as cursor:
         cursor.execute("create table if not exists copied as select * from raw.reviews with no data")
-        cursor.execute("truncate copied, raw.reviews")
+        cursor.execute("truncate copied, raw.reviews, raw.rejected, ops.crawls cascade")
         owner.commit()
         cursor.execute("checkpoint")
-        owner.commit()
+    owner.commit()
 
 
 @contextmanager
-def warehouse() -> Iterator[str]:
-    """An embedded server in a home of its own, with a migrated warehouse; its address without a database."""
+def warehouse() -> Iterator[None]:
+    """An embedded server in a home of its own, with a migrated warehouse."""
     from cli import embedded_postgres
     from maeari import migrate
     from maeari.settings import load_secrets
@@ -204,14 +408,27 @@ def warehouse() -> Iterator[str]:
         server = f"postgresql://postgres:{load_secrets(home).postgres.get_secret_value()}@127.0.0.1:{port}"
         os.environ["MAEARI_DATABASE_URL"] = f"{server}/maeari"
         migrate.upgrade(f"{server}/maeari")
-        yield server
+        yield
     finally:
         embedded_postgres.stop(home)
         shutil.rmtree(home, ignore_errors=True)
 
 
+MEASURES = {"landing": measure_landing, "crawl": measure_crawl, "memory": measure_memory}
+
+
 if __name__ == "__main__":
-    console = Console(stderr=True)
-    with warehouse() as server:
-        ok = measure_landing(server, int(sys.argv[1]) if len(sys.argv) > 1 else 5, console)
-    sys.exit(not ok)
+    import typer
+
+    def run(
+        which: str = typer.Argument("all", help="landing, crawl or memory; all of them unless given."),
+        runs: int = typer.Option(5, min=1, help="How many runs in turns."),
+    ) -> None:
+        """Figures of crawling and landing."""
+        if which != "all" and which not in MEASURES:
+            raise typer.BadParameter(f"“{which}” is not measured; choose {', '.join(MEASURES)}.")
+        with warehouse():
+            held = [measure(runs, Console(stderr=True)) for name, measure in MEASURES.items() if which in ("all", name)]
+        sys.exit(0 if all(held) else 1)
+
+    typer.run(run)
