@@ -54,6 +54,7 @@ class RobotsTxt(RobotsTxtMiddleware):
         else:
             answer, body = ALLOWED, response.body[:READ_BYTES]
         self._answers[netloc] = answer
+        self.crawler.spider.crawl.robots_checked_at = self.crawler.spider.crawl.now()
         await super()._parse_robots(response.replace(body=body), netloc, request)
         self._keep()
 
@@ -61,13 +62,14 @@ class RobotsTxt(RobotsTxtMiddleware):
         body = _FORBID_ALL
         if isinstance(exc, AddressRefused):
             self._refused[netloc], body = exc, b""
-            self._answers[netloc] = f"forbidden: {exc}"
+            self._answers[netloc] = f"unknown: {exc}"
         elif found := _OTHER_HOST.search(str(exc)):
             self._answers[netloc] = f"forbidden: robots.txt leads to another host, {found[1]}"
         elif isinstance(exc, PageFault | IgnoreRequest):
             self._answers[netloc] = f"forbidden: robots.txt not read, {exc}"
         else:
             self._answers[netloc] = f"forbidden: robots.txt not answered ({type(exc).__name__})"
+        self.crawler.spider.crawl.robots_checked_at = self.crawler.spider.crawl.now()
         waiting = self._parsers[netloc]
         self._parsers[netloc] = build_from_crawler(self._parserimpl, self.crawler, body)
         self._keep()
@@ -100,7 +102,6 @@ class RobotsTxt(RobotsTxtMiddleware):
             list(self._delays.values()),
             self._forbidden_before + self._stats.get_value("robotstxt/forbidden", 0),
         )
-        crawl.robots_checked_at = crawl.now()
         self._stats.set_value("robotstxt/verdict", crawl.robots_verdict)
 
 
