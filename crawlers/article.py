@@ -13,8 +13,8 @@ from crawlers.dates import read_date
 from crawlers.intake import Record
 from maeari import clock
 
-# Looking for a text takes up to a second for so many; the longest articles have a tenth of it.
-MOST_TAGS = 60_000
+# Looking for a text takes up to two seconds for so many; the longest articles have a fifth of it.
+MOST_TAGS = 30_000
 LONGEST_HEAD = 1_000
 _DATES = ("article:published_time", "og:article:published_time", "datepublished", "dd:published_time")
 _DATES += ("article:published", "pubdate", "publishdate", "publish-date", "dc.date.issued", "dc.date", "date")

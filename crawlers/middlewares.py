@@ -1,6 +1,7 @@
 """What happens to every page and every record, whatever the spider: checks, redaction, provenance, paging, landing."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 from scrapy import Request
@@ -17,6 +18,11 @@ from maeari.settings import Settings
 
 NOT_MODIFIED = 304
 STANDING_REQUESTS = 500
+MOST_ATTRIBUTES = 3_000
+_ATTRIBUTE = re.compile(
+    rb"(?:[\s/]++[^\s/>=]*+|(?<=[\"'])[^\s/>=]++)(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"']*+))?+"
+)
+_TAG = re.compile(rb"<[a-zA-Z][^\s/>]*+(?:" + _ATTRIBUTE.pattern + rb")*+")
 
 
 class _CrawlMiddleware:
@@ -30,6 +36,14 @@ class _CrawlMiddleware:
     @property
     def crawl(self):
         return self.crawler.spider.crawl
+
+
+def _has_endless_tag(body: bytes) -> bool:
+    # Reading a tag takes the square of its attributes: a page of 20 MB with one tag would take hours.
+    if len(body) < 1 << 16:
+        return False
+    tags = (tag for tag in _TAG.finditer(body) if tag.end() - tag.start() > 1 << 14)
+    return any(len(_ATTRIBUTE.findall(tag[0])) > MOST_ATTRIBUTES for tag in tags)
 
 
 class PageGuard(_CrawlMiddleware):
@@ -53,8 +67,11 @@ class PageGuard(_CrawlMiddleware):
             or not body.startswith((b"<", b"\xef\xbb\xbf<"))
         ):
             raise PageFault("not HTML or XML")
-        if response.meta.get("expects") == "html" and not isinstance(response, HtmlResponse):
-            raise PageFault("not HTML")
+        if response.meta.get("expects") == "html":
+            if not isinstance(response, HtmlResponse):
+                raise PageFault("not HTML")
+            if _has_endless_tag(body):
+                raise PageFault(f"a tag with more than {MOST_ATTRIBUTES} attributes")
 
 
 class Intake(_CrawlMiddleware):
