@@ -268,7 +268,8 @@ class Crawl:
             counts, _ = read_row(cursor, self.crawl_id)
             is_over = reason in ("finished", "limit")
             if self.failure is None and is_over and reason == "finished":
-                self.failure = self._judge(counts) or fields.judge(connection, self.source.name, self.crawl_id)
+                vanished = fields.judge(connection, self.source.name, self.crawl_id)
+                self.failure = " ".join(filter(None, (vanished, self._judge(counts)))) or None
             counts.is_complete &= reason == "finished" and self.failure is None
             outcome = "failed" if self.failure else "finished" if is_over else "abandoned"
             message = self.failure
