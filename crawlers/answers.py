@@ -77,7 +77,7 @@ def _xml(body: bytes) -> dict:
 def _shape(node: etree._Element) -> dict:
     shape: dict = {}
     if node.attrib:
-        shape["attributes"] = {etree.QName(name).localname: value for name, value in node.attrib.items()}
+        shape["attributes"] = {name.rpartition("}")[2]: value for name, value in node.attrib.items()}
     children: dict[str, list] = {}
     for child in node.iterchildren(tag=etree.Element):
         children.setdefault(_name(child), []).append(_shape(child))
@@ -87,5 +87,6 @@ def _shape(node: etree._Element) -> dict:
 
 
 def _name(node: etree._Element) -> str:
-    local = etree.QName(node).localname
+    # lxml's QName breaks on a namespace that holds a brace.
+    local = node.tag.rpartition("}")[2]
     return f"{node.prefix}:{local}" if node.prefix else local

@@ -106,7 +106,7 @@ def _name(text: str | None) -> str | None:
 def _tags(response: HtmlResponse) -> dict[str, str]:
     tags: dict[str, str] = {}
     for meta in response.xpath("//meta[@content][@property or @name or @itemprop]"):
-        name = meta.attrib.get("property") or meta.attrib.get("name") or meta.attrib.get("itemprop")
+        name = meta.attrib.get("property") or meta.attrib.get("name") or meta.attrib.get("itemprop") or ""
         if content := meta.attrib["content"].strip():
             tags.setdefault(name.strip().lower(), content)
     return tags

@@ -141,8 +141,8 @@ def read_entries(body: bytes, header_encoding: str | None = None) -> Iterator[di
     if root is None:
         raise PageFault("not XML")
     for node in root.xpath(ENTRIES):
-        name = etree.QName(node).localname
-        if name == "url" and (node.getparent() is None or etree.QName(node.getparent()).localname != "urlset"):
+        name = _name(node)[1]
+        if name == "url" and (node.getparent() is None or _name(node.getparent())[1] != "urlset"):
             continue
         parts = _parts(node)
         yield {
@@ -164,17 +164,18 @@ def read_entries(body: bytes, header_encoding: str | None = None) -> Iterator[di
 
 
 def _parts(node: etree._Element) -> dict[str, str]:
-    own = etree.QName(node).namespace
+    own = _name(node)[0]
     parts: dict[str, str] = {}
     for child in node.iterchildren(tag=etree.Element):
-        name, text = etree.QName(child), "".join(child.itertext()).strip()
+        namespace, name = _name(child)
+        text = "".join(child.itertext()).strip()
         # With an undeclared prefix the name keeps it.
-        prefix, _, local = name.localname.rpartition(":")
-        is_own = not prefix and name.namespace == own
+        prefix, _, local = name.rpartition(":")
+        is_own = not prefix and namespace == own
         if local == "news":
             parts.update((part, text) for part, text in _parts(child).items() if part in ("title", "publication_date"))
         elif local == "link" and child.get("href"):
-            if child.get("rel", "alternate") == "alternate" and (is_own or "Atom" in (name.namespace or "")):
+            if child.get("rel", "alternate") == "alternate" and (is_own or "Atom" in namespace):
                 parts.setdefault("link", child.get("href").strip())
         elif local == "author" and (names := child.xpath("*[local-name()='name']/text()")):
             parts.setdefault("author", names[0].strip()[:LONGEST_TEXT])
@@ -192,6 +193,12 @@ def _parts(node: etree._Element) -> dict[str, str]:
         if name in parts:
             parts[name] = plain_text(parts[name])[:LONGEST_TEXT]
     return parts
+
+
+def _name(node: etree._Element) -> tuple[str, str]:
+    # lxml's QName breaks on a namespace that holds a brace.
+    namespace, _, local = node.tag.rpartition("}")
+    return namespace.removeprefix("{"), local
 
 
 def _joined(page: str, base: str | None, link: str | None) -> str | None:
