@@ -10,6 +10,8 @@ ROBOTSTXT_USER_AGENT = "Maeari"
 COOKIES_ENABLED = False
 TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
+# An address that led here may hold a key.
+REFERRER_POLICY = "no-referrer"
 # A proxy from the environment would resolve names where no address can be checked, and would be handed the keys.
 HTTPPROXY_ENABLED = False
 # IPv6 too; the default looks for IPv4 alone.

@@ -52,6 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
         path, _, query = self.path.partition("?")
         if path == "/api":
             self.server.keys += [self.headers["X-Key"], *parse_qs(query).get("serviceKey", [])]
+            self.server.keys += self.headers.get_all("Referer", [])
             status, headers, body = self.server.api(parse_qs(query))
         else:
             status, headers, body = self.server.answers.get(self.path, (404, {}, b""))
