@@ -208,11 +208,12 @@ class ReviewSelectors(_Facts):
 
 
 class ReviewPages(Source):
-    """A list of subjects, whose pages show reviews, newest first."""
+    """A list of subjects, whose pages show reviews."""
 
     kind: Literal["review_pages"]
     subject_links: Css | None = Field(default=None, description="None: the start addresses themselves show reviews")
     paging: PagePaging = NextLink()
+    newest_first: bool = Field(default=True, description="False: every page is read at every crawl, news or not")
     selectors: ReviewSelectors | None = Field(default=None, description="None: JSON-LD, else microdata is read")
 
     @model_validator(mode="after")
@@ -243,6 +244,7 @@ class _Api(Source):
         description="Query parameters; their values are encoded once. {day-7:%Y%m%d} is a week before the crawl's day",
     )
     paging: ApiPaging | None = None
+    newest_first: bool = Field(default=True, description="False: every page is read at every crawl, news or not")
     records: JsonPath = Field(description="A list of records, or one record")
     errors: tuple[JsonPath, ...] = Field(default=(), description="Paths that hold a message when the site refuses")
     fields_are_html: bool = Field(default=False, description="Tags and entities in fields are turned into text")

@@ -26,6 +26,11 @@ def following(paging: Counted, place: int) -> int | None:
     return None if paging.last is not None and after > paging.last else after
 
 
+def asked_for(newest_first: bool) -> dict[str, bool]:
+    """How a request for the next page is marked: it ends where news end, or is asked in every crawl."""
+    return {"next_page": True} if newest_first else {"standing": True}
+
+
 def with_parameters(url: str, parameters: Mapping[str, str]) -> str:
     """The address with encoded values of query parameters; what else its query says stays as it was written."""
     address, hash_mark, fragment = url.partition("#")

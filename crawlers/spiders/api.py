@@ -77,7 +77,9 @@ class ApiSpider(SourceSpider):
         place = meta.get("place", by and by.first)
         following = self._cursor(answer, by) if isinstance(by, Cursor) else by and paging.following(by, place)
         if following is not None and following != place:
-            carried = _carried(meta) | {"shown": paging.with_shown(shown, found), "next_page": True}
+            carried = (
+                _carried(meta) | {"shown": paging.with_shown(shown, found)} | paging.asked_for(self.source.newest_first)
+            )
             yield self._page(following, subject, carried)
 
     def _placed(self, address: str, subject: str | None) -> str:

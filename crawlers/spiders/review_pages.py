@@ -36,7 +36,8 @@ class ReviewPagesSpider(SourceSpider):
         urls = [url for url in links if url]
         for url in urls:
             yield self.ask(url, self.parse_subject, subject=self.subject_id(url), standing=True)
-        yield from self._next_page(response, self.parse, [{"body": url} for url in urls], standing=True)
+        if urls:
+            yield from self._next_page(response, self.parse, [{"body": url} for url in urls], standing=True)
 
     def parse_subject(self, response: HtmlResponse) -> Iterator[Record | Request]:
         """A page of one subject's reviews."""
@@ -47,10 +48,12 @@ class ReviewPagesSpider(SourceSpider):
         if is_shown_again(response, reviews):
             return
         yield from reviews
+        if reviews:
+            mark = paging.asked_for(self.source.newest_first)
+            yield from self._next_page(response, self.parse_subject, reviews, subject=subject, **mark)
         # Counted pages end with one that shows nothing.
-        if not reviews and (isinstance(self.source.paging, NextLink) or not response.meta.get("next_page")):
+        elif isinstance(self.source.paging, NextLink) or response.meta.get("place") is None:
             self.count_fault("no review on the page", subject)
-        yield from self._next_page(response, self.parse_subject, reviews, subject=subject, next_page=True)
 
     def request_failed(self, failure: Failure) -> None:
         """As every spider; but a counted page that is not there is the end, not a fault."""
@@ -82,7 +85,7 @@ class ReviewPagesSpider(SourceSpider):
         if isinstance(by, NextLink):
             if url := leads_to(response, response.css(by.link).xpath("@href").get()):
                 yield self.ask(url, callback, **meta)
-        elif records and not is_shown_again(response, records):
+        elif not is_shown_again(response, records):
             place = paging.following(by, response.meta.get("place", by.first))
             if place is not None:
                 template = response.meta.get("template", response.url)

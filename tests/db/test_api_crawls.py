@@ -353,6 +353,16 @@ def test_the_key_of_data_go_kr_is_encoded_once_and_seen_nowhere(site, monkeypatc
     assert ENCODED_KEY not in seen
 
 
+def test_where_nothing_is_promised_of_the_order_every_page_is_read(site):
+    source = copy_of("data_go_kr_bid_notices", site)
+    crawl(source, DAY)
+    site.notices.append(_notice(101))
+    site.asked.clear()
+    summary = crawl(source, DAY)
+    assert (summary["landed"], summary["items"]) == (1, 102)
+    assert len(site.asked) == 3
+
+
 def test_a_used_up_quota_is_said_so_and_keeps_what_came_before(site):
     source = copy_of("data_go_kr_bid_notices", site)
     site.faults["pageNo=2"] = _gateway_error("22", "LIMITED_NUMBER_OF_SERVICE_REQUESTS_EXCEEDS_ERROR")
