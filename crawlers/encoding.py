@@ -22,6 +22,8 @@ from w3lib.encoding import (
 from crawlers.errors import PageFault
 
 UNDECODABLE = "undecodable bytes"
+# Python finds broken characters slowly, and guesses more slowly; a hostile page must not stop a crawl for seconds.
+WEIGHED_BYTES = 1 << 20
 GUESSED_BYTES = 64 << 10
 # A page in Korean that was cut in the middle of some characters is still a page in Korean.
 _FEW_BROKEN = 0.05
@@ -120,7 +122,7 @@ def _broken_korean(body: bytes) -> str | None:
     """UTF-8 or CP949, whichever has fewer broken characters, when they are few and the rest is Korean."""
 
     def share(encoding: str) -> float:
-        text = _text(body, encoding)
+        text = _text(body[:WEIGHED_BYTES], encoding)
         # Bytes that are broken next to each other are one fault.
         return len(_BROKEN.findall(text)) / len(_NOT_ASCII.findall(text)) if _HANGUL.search(text) else 1
 
