@@ -49,7 +49,7 @@ def crawl(
     day = clock.today(as_of)
     failures: list[MaeariError] = []
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         for name in names:
             line = progress.add_task(f"{printable(name)}: starting", total=None)
             begun_with: list[int] = []
@@ -61,7 +61,8 @@ def crawl(
             try:
                 summary = run_crawl(name, day, limit, show)
             except MaeariError as error:
-                _say(f"{name} failed", "red")
+                if everything:
+                    _say(f"{name} failed", "red")
                 failures.append(error)
             else:
                 _say(f"{name}: {_outcome(summary, begun_with[0] if begun_with else 0)}")

@@ -158,11 +158,13 @@ def new_source(
     Example: `maeari source new https://shop.example/reviews`
     """
     from crawlers.check import check
-    from crawlers.errors import SourceError
-    from crawlers.propose import look_at, proposed_name, require_valid
-    from crawlers.sources import source_files
+    from crawlers.propose import look_at, proposed_name, require_name, require_valid
     from maeari.settings import Settings
 
+    is_free = name is not None
+    if is_free:
+        require_name(name)
+        _require_free(name, overwrite, may_ask=not yes)
     address = (address or typer.prompt("Address of a page with reviews, or of a feed")).strip()
     address = address if "://" in address else f"https://{address}"
     with console.status(_plain(f"Looking at {address}")):
@@ -194,10 +196,8 @@ def new_source(
     }
     require_valid(facts)
     file = Settings().path("sources", f"{name}.yml")
-    if name in source_files() and not overwrite:
-        seen = source_files()[name]
-        if yes or not typer.confirm(f"There is a source {name} ({seen}). Put the new one in its place?", default=False):
-            raise SourceError(f"There is a source “{name}” already ({seen}). Give another --name, or --overwrite.")
+    if not is_free:
+        _require_free(name, overwrite, may_ask=not yes)
     _write(file, facts, proposal["reasons"])
     _say(f"Written: {file}", "green")
     console.print()
@@ -216,6 +216,19 @@ def new_source(
             f"(terms_checked_by, terms_checked_on). Then: maeari crawl {name} --limit 100",
             "bold",
         )
+
+
+def _require_free(name: str, overwrite: bool, may_ask: bool) -> None:
+    """Raise SourceError when there is a source of this name, unless it may be replaced."""
+    from crawlers.errors import SourceError
+    from crawlers.sources import source_files
+
+    taken = source_files().get(name)
+    if taken is None or overwrite:
+        return
+    question = f"There is a source {name} ({taken}). Put the new one in its place?"
+    if not may_ask or not typer.confirm(question, default=False):
+        raise SourceError(f"There is a source “{name}” already ({taken}). Give another --name, or --overwrite.")
 
 
 def _show_proposal(proposal: dict) -> None:

@@ -125,6 +125,8 @@ def check(name_or_file: str) -> Checked:
     ended without an answer.
     """
     is_file = name_or_file.endswith((".yml", ".yaml")) or "/" in name_or_file
+    if is_file and not Path(name_or_file).is_file():
+        raise SourceError(f"There is no file {name_or_file}. Give a source's name, or the path of its YAML file.")
     source = read_source(Path(name_or_file).absolute()) if is_file else load_source(name_or_file)
     reason = why_not(source)
     if reason == "unverified":

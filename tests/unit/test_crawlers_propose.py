@@ -159,7 +159,8 @@ def test_a_feed_that_the_page_names():
 
 
 def test_a_sitemap_that_robots_txt_names():
-    entries = "".join(f"<url><loc>{HOME}/story/{n}</loc></url>" for n in range(6))
+    entries = "".join(f"<url><loc>{HOME}/{'about' if n % 2 else 'story'}/{n}</loc></url>" for n in range(6))
+    dated = '<meta property="article:published_time" content="2025-01-13T10:00:00+09:00">'
     pages = {
         "/": html("<p>신문</p>"),
         "/robots.txt": ("text/plain", f"User-agent: *\nSitemap: {HOME}/map.xml\n"),
@@ -167,7 +168,9 @@ def test_a_sitemap_that_robots_txt_names():
             "application/xml",
             f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">{entries}</urlset>',
         ),
-    } | {f"/story/{n}": html(ARTICLE.format(f"소식 {n}", text(n) * 6)) for n in range(6)}
+    }
+    pages |= {f"/story/{n}": html(dated + ARTICLE.format(f"소식 {n}", text(n) * 6)) for n in range(6)}
+    pages |= {f"/about/{n}": html(ARTICLE.format(f"부서 {n}", text(n) * 6)) for n in range(6)}
     found = proposed(pages)
     assert found.facts == {"kind": "news_sitemap", "start_urls": [f"{HOME}/map.xml"], "article_path": "^/story/"}
 
