@@ -290,6 +290,11 @@ class Crawl:
                 position.delete(cursor, self.crawl_id)
 
     def _judge(self, counts: Counts) -> str | None:
+        if counts.pages == 0 and (self.robots_verdict or "").startswith("forbidden"):
+            return (
+                f"{self.source.name} was not read, because its robots.txt does not allow it ({self.robots_verdict}). "
+                "Ask the site's owner, or remove the source."
+            )
         failure = judge(
             self.source.name,
             counts.items,
