@@ -207,6 +207,41 @@ def test_nearly_all_near_copies_are_found_and_hardly_any_other(warehouse):
     assert sum(f"mirror:{number}" in found for number in far) / len(far) < 0.01
 
 
+NEAR = TEXT.replace("다음 달", "다음 주")
+POOL = [TEXT, NEAR, NEAR.replace("아주", "매우"), OTHER, OTHER + "!!", THIRD, "좋아요"]
+BATCHES = st.lists(
+    st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(POOL)), min_size=1, max_size=6),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(BATCHES)
+def test_whatever_comes_and_changes_each_text_has_one_original_and_no_mark_leads_to_a_mark(warehouse, batches):
+    with connect("crawler") as connection, connection.cursor() as cursor:
+        cursor.execute("insert into ops.crawls (source) values ('shop') returning crawl_id")
+        (crawl_id,) = cursor.fetchone()
+        for batch in batches:
+            mark(connection, crawl_id, [review(record_id, text) for record_id, text in batch])
+        cursor.execute("select record_id, text_sha256, is_original from ops.fingerprints")
+        known = {record_id: (sha256, is_original) for record_id, sha256, is_original in cursor.fetchall()}
+        cursor.execute("select record_id, original_record_id, is_exact from ops.duplicates")
+        marks = cursor.fetchall()
+        connection.rollback()
+    newest = {record_id: text for batch in batches for record_id, text in batch}
+    assert known.keys() == {record_id for record_id, text in newest.items() if text != "좋아요"}
+    assert {record_id for record_id, (_, is_original) in known.items() if not is_original} == {
+        record_id for record_id, *_ in marks
+    }
+    for record_id, original, is_exact in marks:
+        assert original != record_id
+        assert known[original][1]
+        assert is_exact == (normalised(newest[record_id]) == normalised(newest[original]))
+    originals = [sha256 for sha256, is_original in known.values() if is_original]
+    assert len(originals) == len(set(originals))
+
+
 def jaccard(one: str, other: str) -> float:
     sets = [{text[n : n + 3] for n in range(len(text) - 2)} for text in map(normalised, (one, other))]
     return len(sets[0] & sets[1]) / len(sets[0] | sets[1])
