@@ -176,6 +176,8 @@ class Landing(_CrawlMiddleware):
                 try:
                     async for output in result:
                         (requests if isinstance(output, Request) else page.items).append(output)
+                except PageFault as error:
+                    counts.count_fault(str(error), response.meta.get("subject"))
                 except Exception as error:
                     # What came before it lands.
                     counts.count_fault(f"broken page ({type(error).__name__})", response.meta.get("subject"))

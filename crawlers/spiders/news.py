@@ -208,7 +208,7 @@ def _joined(page: str, base: str | None, link: str | None) -> str | None:
     try:
         url = urldefrag(urljoin(urljoin(page, base or ""), "".join(link.split("\n")).strip())).url
         parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             return None
         query = "&".join(one for one in parts.query.split("&") if not _TRACKING.fullmatch(one))
         return parts._replace(query=query).geturl() if query != parts.query else url
