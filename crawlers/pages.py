@@ -11,7 +11,7 @@ from crawlers.redaction import redact
 
 BATCH_ROWS = 2_000
 # A kill costs the pages of so long; each batch costs a transaction of some milliseconds.
-BATCH_SECONDS = 1.0
+BATCH_SECONDS = 0.5
 
 NUMBERS = ("pages", "items", "landed", "duplicates", "rejected", "redacted")
 

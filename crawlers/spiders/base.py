@@ -76,7 +76,8 @@ class SourceSpider(Spider):
     def redirect_dropped(self, request: Request) -> None:
         """Count a redirect to an address that was asked for before: a loop, or two names of one page."""
         if "redirect_urls" in request.meta:
-            self.answer(request, "redirect to an address already asked for")
+            # Where it leads may still have to be read.
+            self._take(request, [request.meta["request_key"]], "redirect to an address already asked for")
 
     def keys_of(self, request: Request) -> list[str]:
         """The keys under which a request was asked for: its own, and that of the one it was redirected from."""
@@ -86,10 +87,13 @@ class SourceSpider(Spider):
     def answer(self, request: Request, fault: str | None, was_fetched: bool = True) -> None:
         """Take a request as answered without a page for the spider, with its fault if that is one."""
         request.meta["is_taken"] = True
+        self._take(request, self.keys_of(request), fault, was_fetched)
+
+    def _take(self, request: Request, keys: list[str], fault: str | None, was_fetched: bool = True) -> None:
         counts = Counts(pages=int(was_fetched))
         if fault is not None:
             counts.count_fault(fault, request.meta.get("subject"))
-        self.crawl.take(Page(self.keys_of(request), counts))
+        self.crawl.take(Page(keys, counts))
 
 
 def described_failure(failure: Failure) -> tuple[str, bool]:

@@ -1,0 +1,184 @@
+"""A site of our own over HTTP, which the crawls of this folder read."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import yaml
+
+from maeari.postgres import connect
+from maeari.settings import CHECKOUT
+
+DAY = date(2026, 5, 31)
+ON_A_PAGE = 64
+
+
+class Site(ThreadingHTTPServer):
+    """A shop with reviews and news; `faults` gives other answers for some addresses."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.base = f"http://127.0.0.1:{self.server_port}"
+        self.reviews = {
+            f"s{subject}": [self.review(f"s{subject}-{n}", n) for n in range(640)] for subject in range(8)
+        }  # newest first
+        self.faults: dict[str, tuple[int, dict, bytes]] = {}
+        self.asked: list[str] = []
+        self.answered: list[tuple[str, int]] = []
+        self.agents: set[str] = set()
+        self.articles = 30
+        self.seconds_an_answer = 0.0
+        self.has_etags = False
+
+    def answer(self, path: str) -> tuple[int, dict, bytes]:
+        if path in self.faults:
+            return self.faults[path]
+        address, _, query = path.partition("?page=")
+        match address.strip("/").split("/"):
+            case ["robots.txt"]:
+                return 200, {"Content-Type": "text/plain"}, b"User-agent: *\nDisallow: /private\n"
+            case ["list"]:
+                return self.html("".join(f'<a class="s" href="/s/{subject}">{subject}</a>' for subject in self.reviews))
+            case ["s", subject] if subject in self.reviews:
+                return self.subject(subject, int(query or 1))
+            case ["feed.xml"]:
+                items = "".join(
+                    f"<item><title>소식 {n}</title><link>/news/{n}</link></item>" for n in range(self.articles)
+                )
+                return 200, {"Content-Type": "text/xml"}, f"<rss><channel>{items}<item/></channel></rss>".encode()
+            case ["news", number]:
+                return self.html(
+                    f"<article><h1>소식 {number}</h1><p>{f'{number}번째 소식의 긴 본문입니다. ' * 8}</p></article>"
+                )
+        return 404, {}, b""
+
+    @staticmethod
+    def review(number: str, n: int, **facts) -> dict:
+        return {
+            "@type": "Review",
+            "identifier": number,
+            "author": {"name": f"손님 {n}"},
+            "datePublished": "2025-01-13",
+            "reviewRating": {"ratingValue": n % 5 + 1},
+            "reviewBody": None if n % 50 == 7 else f"{number}번째 후기",
+            **facts,
+        }
+
+    def subject(self, subject: str, page: int) -> tuple[int, dict, bytes]:
+        reviews = self.reviews[subject]
+        shown = {
+            "@type": "LocalBusiness",
+            "name": subject,
+            "review": reviews[(page - 1) * ON_A_PAGE : page * ON_A_PAGE],
+        }
+        following = f'<a rel="next" href="/s/{subject}?page={page + 1}">' if page * ON_A_PAGE < len(reviews) else ""
+        return self.html(f'<script type="application/ld+json">{json.dumps(shown)}</script>{following}')
+
+    @staticmethod
+    def html(body: str) -> tuple[int, dict, bytes]:
+        return 200, {"Content-Type": "text/html; charset=utf-8"}, f"<!doctype html><body>{body}</body>".encode()
+
+    def rewrite(self, source: str, **facts) -> None:
+        """Change the file of a source."""
+        file = self.sources / f"{source}.yml"
+        file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | facts))
+
+    @staticmethod
+    def rows(query: str, *parameters) -> list[tuple]:
+        with connect("owner") as connection, connection.cursor() as cursor:
+            cursor.execute(query, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def everything_landed(self, source: str = "%") -> list[tuple]:
+        """All that a crawl leaves in raw, without what tells one crawl from another."""
+        return (
+            self.rows(
+                "select source, source_review_id, version_no, content_hash, subject_id, subject_name, author_key, "
+                "rating, rating_max, title, body, written_at, written_at_precision, url from raw.reviews "
+                "where source like %s order by 1, 2, 3",
+                source,
+            )
+            + self.rows(
+                "select source, source_article_id, version_no, content_hash, title, body, section, author_key, "
+                "published_at, url from raw.articles where source like %s order by 1, 2, 3",
+                source,
+            )
+            + self.rows(
+                "select source, kind, reason, payload::text, payload_sha256 from raw.rejected where source like %s "
+                "order by 1, 2, 3, 5",
+                source,
+            )
+        )
+
+    @contextmanager
+    def crawling(self, source: str, **environment: str) -> Iterator[subprocess.Popen]:
+        """A crawl's process, which is killed when it still runs at the end."""
+        child = subprocess.Popen(
+            [sys.executable, "-m", "crawlers.run", source, DAY.isoformat()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=CHECKOUT,
+            env={**os.environ, **environment},
+            text=True,
+        )
+        try:
+            yield child
+        finally:
+            child.kill()
+            child.wait()
+            child.stdin.close()
+            child.stdout.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Site
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        self.server.agents.add(self.headers["User-Agent"])
+        time.sleep(self.server.seconds_an_answer)
+        status, headers, body = self.server.answer(self.path)
+        if self.server.has_etags and status == 200:
+            headers = {**headers, "ETag": f'"{hashlib.sha256(body).hexdigest()}"'}
+            if self.headers["If-None-Match"] == headers["ETag"]:
+                status, body = 304, b""
+        self.server.answered.append((self.path, status))
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def site(warehouse, maeari_home):
+    server = Site()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    folder = maeari_home / "sources"
+    folder.mkdir(exist_ok=True)
+    server.sources = folder
+    shared = {"delay_seconds": 0, "concurrent_requests": 4, "local": True, "owner": "the tests", "licence": "our own"}
+    shared |= {"terms_checked_by": "the tests", "terms_checked_on": "2026-11-22"}
+    shop = {"name": "shop", "kind": "review_pages", "start_urls": [f"{server.base}/list"], "subject_links": "a.s"}
+    press = {"name": "press", "kind": "news_feed", "start_urls": [f"{server.base}/feed.xml"], "article_path": "^/news/"}
+    for facts in (shop, press):
+        (folder / f"{facts['name']}.yml").write_text(yaml.safe_dump({**facts, **shared}))
+    yield server
+    for file in folder.glob("*.yml"):
+        file.unlink()
+    server.shutdown()
+    server.server_close()
