@@ -1,7 +1,7 @@
 """Copies are marked: which texts count as one, what a mark points to, and that marking again changes nothing."""
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from crawlers.duplicates import SLOTS, mark, normalised, signatures
 from crawlers.items import ArticleItem, ReviewItem
+from crawlers.run import crawl
 from maeari.postgres import connect
 
 TEXT = "주말에 아이들과 함께 다녀왔는데 직원분들이 친절하고 커피 맛이 아주 깊어서 다음 달에도 꼭 다시 들르려고 합니다."
@@ -205,6 +206,23 @@ def test_nearly_all_near_copies_are_found_and_hardly_any_other(warehouse):
     assert len(far) > 300
     assert sum(f"mirror:{number}" in found for number in near) / len(near) > 0.95
     assert sum(f"mirror:{number}" in found for number in far) / len(far) < 0.01
+
+
+def test_a_crawl_lands_copies_marked_and_the_next_one_leaves_the_marks(site):
+    bodies = {"s0": {"1": TEXT, "2": OTHER}, "s1": {"3": TEXT, "4": THIRD}}
+    site.reviews = {
+        subject: [site.review(number, 1, reviewBody=body) for number, body in reviews.items()]
+        for subject, reviews in bodies.items()
+    }
+    assert crawl("shop", date(2026, 5, 31))["landed"] == 4
+    # Which of the two pages came first is chance.
+    assert copies() in ({"shop:3": "shop:1"}, {"shop:1": "shop:3"})
+    before = copies()
+    assert crawl("shop", date(2026, 5, 31))["landed"] == 0
+    assert copies() == before
+    site.reviews["s0"].insert(0, site.review("5", 1, reviewBody=THIRD))
+    assert crawl("shop", date(2026, 5, 31))["landed"] == 1
+    assert copies() == before | {"shop:5": "shop:4"}
 
 
 NEAR = TEXT.replace("다음 달", "다음 주")
