@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import threading
+import traceback
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
@@ -60,7 +61,6 @@ class CheckCrawl:
     limit: int | None = None
     page: Counts = field(default_factory=Counts)
     is_full_sweep: bool = True
-    reads_everything: bool = True
     robots_verdict: str | None = None
     robots_checked_at: datetime | None = None
 
@@ -171,7 +171,8 @@ def log_file() -> Path:
     return Settings().path("logs", "crawls", "check.log")
 
 
-Fetch = Callable[["Request"], Awaitable["Response"]]  # noqa: F821
+# Takes a Scrapy request, gives its response; Scrapy is imported by the process that fetches, not by the command.
+Fetch = Callable[..., Awaitable]
 
 
 @dataclass
@@ -356,6 +357,13 @@ def answer_parent(answer: Callable[[list[str]], dict]) -> None:
         print(json.dumps(answer(sys.argv[1:])), flush=True)
     except MaeariError as error:
         print(json.dumps({"error": str(error)}), flush=True)
+        sys.exit(1)
+    except Exception as error:
+        # Its text may be the site's; only the log has it.
+        with log_file().open("a", encoding="utf-8", errors="backslashreplace") as log:
+            traceback.print_exc(file=log)
+        fault = f"Looking at the site broke ({type(error).__name__}). Log: {log_file()}"
+        print(json.dumps({"error": fault}), flush=True)
         sys.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -33,6 +34,7 @@ class Forum(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.base = f"http://127.0.0.1:{self.server_port}"
         self.asked: list[str] = []
+        self.seconds = 0.0
 
     def answer(self, path: str) -> tuple[int, str]:
         parts, query = urlsplit(path), parse_qs(urlsplit(path).query)
@@ -77,6 +79,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.asked.append(self.path)
+        time.sleep(self.server.seconds)
         status, body = self.server.answer(self.path)
         self.send_response(status)
         self.send_header("Content-Type", "text/html; charset=utf-8" if "robots" not in self.path else "text/plain")
@@ -276,6 +279,25 @@ def test_what_cannot_be_crawled_says_what_it_waits_for(warehouse, sources, forum
     assert rows("select distinct source from ops.crawls") == [("forum",)]
 
 
+def test_a_killed_crawl_goes_on_and_says_from_where(warehouse, sources, forum):
+    assert make(f"{forum.base}/list.php", "forum").returncode == 0
+    forum.seconds = 0.5
+    first = subprocess.Popen([MAEARI, "crawl", "forum"], stdout=subprocess.DEVNULL)
+    while not (landed := rows("select items from ops.crawls where items > 0")):
+        assert first.poll() is None
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    assert 0 < landed[0][0] < SHOPS * REVIEWS
+    forum.seconds = 0
+    again = maeari("crawl", "forum")
+    assert again.returncode == 0, said(again)
+    ((resumed, items),) = rows("select resumed, items from ops.crawls")
+    assert (resumed, items) == (1, SHOPS * REVIEWS)
+    (went_on_from,) = re.findall(r"went on from (\d+) records", said(again))
+    assert landed[0][0] <= int(went_on_from) < SHOPS * REVIEWS
+
+
 def test_a_new_source_is_refused_where_it_would_do_harm(warehouse, sources, forum):
     assert make(f"{forum.base}/list.php", "forum").returncode == 0
     before = (sources / "forum.yml").read_text()
@@ -293,7 +315,7 @@ def test_a_new_source_is_refused_where_it_would_do_harm(warehouse, sources, foru
     assert "Set MAEARI_CONTACT" in said(make("https://shop.example/reviews", "other"))
     private = maeari("source", "new", "http://10.1.2.3/", "--yes", "--name", "other", MAEARI_CONTACT="a@example.org")
     assert private.returncode == 1
-    assert "10.1.2.3" in said(private)
+    assert "private address refused (10.1.2.3). If it is on your own network, add --local." in said(private)
     for name in ("Big Shop", "../x", "x" * 80):
         refused = make(f"{forum.base}/list.php", name)
         assert refused.returncode == 1
