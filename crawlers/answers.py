@@ -30,9 +30,8 @@ def text_of(value: object) -> str | None:
             return value
         case bool() | int() | float():
             return json.dumps(value)
-        case list():
-            texts = [text for text in map(text_of, value) if text]
-            return ", ".join(texts) or None
+        case list() if not any(isinstance(part, list | dict) for part in value):
+            return ", ".join(filter(None, map(text_of, value))) or None
         case _:
             raise ValueError("is an object, not text")
 

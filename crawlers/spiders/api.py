@@ -56,31 +56,40 @@ class ApiSpider(SourceSpider):
                     meta["xml_template"] = self._placed(self.source.xml_when_empty, subject)
                 yield self._page(by and by.first, subject, meta)
 
+    def ask(self, *arguments, **named) -> Request:
+        """As every spider, with the source's headers."""
+        request = super().ask(*arguments, **named)
+        request.headers.update(self.source.headers)
+        return request
+
     def parse(self, response: Response) -> Iterator[Record | Request]:
         """A page of records."""
         meta = response.meta
         subject, by = meta["subject"], self.source.paging
-        answer = self._answer(response)
-        if answer is None:
+        shown = meta.get("shown", [])
+        if response.status == 404 and shown and not isinstance(by, Cursor):
+            # Counted pages may end with one that is not there.
+            return
+        try:
+            answer = self._answer(response)
+        except PageFault as fault:
+            self.count_fault(str(fault), subject)
             return
         records = self._records_of(answer)
         if not records and "xml_template" in meta and not meta.get("is_xml"):
             yield self._page(meta.get("place"), subject, {**_carried(meta), "is_xml": True, "standing": True})
             return
-        if records is None and not meta.get("shown"):
+        if records is None and not shown:
             self.count_fault(f"nothing at {self.source.records}", subject)
         found = [self.record(self._found(record), response) for record in records or []]
-        shown = meta.get("shown", [])
         if not found or (shown and paging.digest(found) in shown):
             return
         yield from found
         place = meta.get("place", by and by.first)
         following = self._cursor(answer, by) if isinstance(by, Cursor) else by and paging.following(by, place)
         if following is not None and following != place:
-            carried = (
-                _carried(meta) | {"shown": paging.with_shown(shown, found)} | paging.asked_for(self.source.newest_first)
-            )
-            yield self._page(following, subject, carried)
+            carried = _carried(meta) | {"shown": paging.with_shown(shown, found)}
+            yield self._page(following, subject, carried | paging.asked_for(self.source.newest_first))
 
     def _placed(self, address: str, subject: str | None) -> str:
         address = address if subject is None else address.replace("{subject}", quote(subject, safe=""))
@@ -96,23 +105,15 @@ class ApiSpider(SourceSpider):
         meta = {**meta, "place": place, "expects": "json", "handle_httpstatus_list": WITH_A_MESSAGE}
         return self.ask(url, self.parse, subject=subject, **meta)
 
-    def ask(self, *arguments, **named) -> Request:
-        """As every spider, with the source's headers."""
-        request = super().ask(*arguments, **named)
-        request.headers.update(self.source.headers)
-        return request
-
-    def _answer(self, response: Response) -> object | None:
+    def _answer(self, response: Response) -> object:
         status = f"HTTP {response.status}" if response.status >= 400 else None
         try:
             answer = read_answer(response)
         except PageFault as fault:
-            self.count_fault(status or str(fault), response.meta["subject"])
-            return None
+            raise PageFault(status or str(fault)) from None
         message = next(filter(None, (self._message(path, answer) for path in self._errors)), None)
         if message or status:
-            self.count_fault(": ".join(filter(None, [status, message])), response.meta["subject"])
-            return None
+            raise PageFault(": ".join(filter(None, [status, message])))
         return answer
 
     def _message(self, path, answer: object) -> str | None:
@@ -140,8 +141,8 @@ class ApiSpider(SourceSpider):
         for name, path in self._fields.items():
             try:
                 text = text_of(_search(path, record))
-            except (ValueError, RecursionError):
-                text, refusal = None, refusal or f"{name} is an object, not text"
+            except ValueError as error:
+                text, refusal = None, refusal or f"{name} {error}"
             texts[name] = plain_text(text) if text and self.source.fields_are_html and name in self.PLAIN else text
         return _Found(texts, refusal)
 

@@ -363,6 +363,13 @@ def test_where_nothing_is_promised_of_the_order_every_page_is_read(site):
     assert len(site.asked) == 3
 
 
+def test_counted_pages_of_an_interface_may_end_with_one_that_is_not_there(site):
+    site.faults["pageNo=3"] = (404, "text/plain", "no such page")
+    summary = crawl(copy_of("data_go_kr_bid_notices", site), DAY)
+    assert without_faults(summary)
+    assert summary["landed"] == 101
+
+
 def test_a_used_up_quota_is_said_so_and_keeps_what_came_before(site):
     source = copy_of("data_go_kr_bid_notices", site)
     site.faults["pageNo=2"] = _gateway_error("22", "LIMITED_NUMBER_OF_SERVICE_REQUESTS_EXCEEDS_ERROR")
@@ -383,6 +390,7 @@ def test_a_used_up_quota_is_said_so_and_keeps_what_came_before(site):
         ((403, "text/html", "<h1>Forbidden</h1>"), "HTTP 403"),
         ((200, "application/json", '{"items": {"a": ["b"]}}'), "nothing at"),
         ((200, "application/json", ""), "empty page"),
+        ((200, "application/json", "null"), "nothing at"),
     ],
 )
 def test_an_answer_of_another_shape_fails_and_is_named(site, fault, named):

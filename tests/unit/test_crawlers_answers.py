@@ -76,8 +76,9 @@ def test_a_value_has_a_text(value, text):
 
 
 def test_an_object_has_no_text():
-    with pytest.raises(ValueError, match="is an object, not text"):
-        text_of([{"a": 1}])
+    for value in ({}, [{"a": 1}], [["a"]]):
+        with pytest.raises(ValueError, match="is an object, not text"):
+            text_of(value)
 
 
 @pytest.mark.parametrize(
