@@ -27,8 +27,7 @@ _BETWEEN = "\n\n\n\n"
 
 # What the records of a page or of a subject share.
 _redact_address = lru_cache(maxsize=64)(lambda url: redact(urldefrag(url).url))
-_redact_key = lru_cache(maxsize=1_024)(redact_key)
-_read_date = lru_cache(maxsize=4_096)(read_date)
+_read_date = lru_cache(maxsize=1_024)(read_date)
 _read_stars = lru_cache(maxsize=1_024)(read_stars)
 
 
@@ -60,8 +59,8 @@ class Intake:
             clean["author_key"] = hashed_author(author, self._author_key)
         finds = 0
         for name in KEYS:
-            if text := clean.get(name):
-                clean[name], found = _redact_key(text, self._author_key)
+            if (text := clean.get(name)) and not is_plain(text):
+                clean[name], found = redact_key(text, self._author_key)
                 finds += found
         for name in DATES:
             if (text := clean.get(name)) and not (_MOMENT.fullmatch(text) or _DAY.fullmatch(text)):

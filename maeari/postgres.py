@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 from maeari.errors import DatabaseUnavailable
 from maeari.settings import Role, Settings
 
-COPY_BATCH_ROWS = 1_000
+COPY_BATCH_ROWS = 5_000
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
