@@ -198,7 +198,7 @@ def new_source(
     file = Settings().path("sources", f"{name}.yml")
     if not is_free:
         _require_free(name, overwrite, may_ask=not yes)
-    _write(file, facts, proposal["reasons"])
+    write_source(file, facts, proposal["reasons"])
     _say(f"Written: {file}", "green")
     console.print()
     with console.status(_plain(f"Looking at {name}")):
@@ -246,11 +246,12 @@ def _show_proposal(proposal: dict) -> None:
     console.print()
 
 
-def _write(file: Path, facts: dict, reasons: list[str]) -> None:
+def write_source(file: Path, facts: dict, reasons: list[str]) -> None:
     """Write a source's file in the order in which people read it."""
     order = ("name", "kind", "start_urls", "owner", "licence", "terms_url", "terms_checked_by", "terms_checked_on")
     ordered = {key: facts[key] for key in order if key in facts} | facts
-    lines = [f"# {printable(reason)}" for reason in reasons]
+    # On one line: a site's own text must not end the comment.
+    lines = [f"# {' '.join(printable(reason).split())}" for reason in reasons]
     for key, value in ordered.items():
         if key == "terms_checked_by" and value is None:
             lines.append("# Until somebody has read the terms, and says here who and when, nothing is crawled.")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from statistics import mean, median
 from urllib.parse import parse_qsl, urlsplit
 
@@ -18,6 +19,7 @@ from crawlers.stars import read_stars
 from maeari import clock
 
 BLOCK_TAGS = ("article", "li", "tr", "div", "section", "dl", "tbody", "blockquote", "p", "td")
+BLOCKS_LOOKED_AT = 20_000
 BLOCK_GROUPS = 24
 BLOCKS_READ = 30
 BLOCKS_FOR_SELECTORS = 8
@@ -52,7 +54,7 @@ def review_blocks(page: TextResponse) -> list[dict]:
 def _repeated(page: TextResponse) -> list[tuple[str, list[Selector]]]:
     """Elements that repeat beside one another with text of their own, with a selector that finds them alone."""
     groups: dict[tuple, list] = {}
-    for node in page.selector.root.iter(*BLOCK_TAGS):
+    for node in islice(page.selector.root.iter(*BLOCK_TAGS), BLOCKS_LOOKED_AT):
         parent = node.getparent()
         if parent is None or any(above.tag in FRAME - {"form"} for above in node.iterancestors()):
             continue
@@ -158,7 +160,7 @@ def _columns(blocks: list[Selector]) -> list[_Column]:
     selectors: dict[str, None] = {}
     for block in blocks[:BLOCKS_FOR_SELECTORS]:
         for name in block.root.attrib:
-            if name in ("id", "name", "value") or name.startswith("data-"):
+            if name in ("id", "name", "value") or (name.startswith("data-") and IDENT.fullmatch(name)):
                 selectors[f"::attr({name})"] = None
         for node in block.root.iterdescendants(etree.Element):
             selectors |= dict.fromkeys(_selectors_of(node))

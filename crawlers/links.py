@@ -30,7 +30,9 @@ def link_groups(page: TextResponse) -> list[LinkGroup]:
     here = urlsplit(page.url)
     found_links: dict[tuple, list] = {}
     for link in page.css("a[href]"):
-        url = urldefrag(urljoin(page.url, link.attrib["href"].strip())).url
+        url = joined(page.url, link.attrib["href"])
+        if url is None:
+            continue
         parts = urlsplit(url)
         is_paging = parts.path == here.path and _without_page(parts.query) == _without_page(here.query)
         if parts.scheme in ("http", "https") and parts.netloc == here.netloc and not is_paging:
@@ -47,6 +49,16 @@ def link_groups(page: TextResponse) -> list[LinkGroup]:
     return [group for *_, group in sorted(groups, key=lambda entry: entry[:2])]
 
 
+def joined(page_url: str, href: str) -> str | None:
+    """A link's whole address without its fragment, None when it is none."""
+    try:
+        url = urldefrag(urljoin(page_url, href.strip())).url
+        urlsplit(url)
+    except ValueError:
+        return None
+    return url
+
+
 def _pattern_of(parts) -> tuple:
     segments = ["#" if any(map(str.isdigit, segment)) else segment for segment in parts.path.split("/")]
     keys = tuple(sorted({name for name, _ in parse_qsl(parts.query) if not PAGE_NAMES.match(name)}))
@@ -60,6 +72,8 @@ def _links_selector(page: TextResponse, links: list[Selector], urls: set[str]) -
     hrefs = [link.attrib["href"].strip() for link in links]
     prefix = re.match(r".*[/=?]|", commonprefix(hrefs))[0]
     candidates = []
+    if not prefix.isprintable():
+        prefix = ""
     if is_absolute := prefix.startswith(("http://", "https://", "//")):
         prefix = re.sub(r"^(?:https?:)?//[^/]*", "", prefix)
     if len(prefix) > 1:
@@ -75,7 +89,7 @@ def _links_selector(page: TextResponse, links: list[Selector], urls: set[str]) -
                 candidates.append(f"#{node.get('id')} a")
             candidates += [f"{node.tag}.{name} a" for name in sorted(class_names(node))]
     for candidate in candidates:
-        chosen = {urldefrag(urljoin(page.url, link.attrib.get("href", "").strip())).url for link in page.css(candidate)}
+        chosen = {joined(page.url, link.attrib.get("href", "")) for link in page.css(candidate)} - {None}
         if len(chosen & urls) >= 0.8 * len(urls) and len(chosen - urls) <= 0.05 * len(urls):
             return candidate
     return None
@@ -98,7 +112,7 @@ def paging_of(page: TextResponse) -> dict | None:
     here = urlsplit(page.url)
     numbers: dict[str, set[int]] = {}
     for link in page.css("a[href]"):
-        parts = urlsplit(urljoin(page.url, link.attrib["href"].strip()))
+        parts = urlsplit(joined(page.url, link.attrib["href"]) or "")
         if (parts.netloc, parts.path) != (here.netloc, here.path):
             continue
         for name, value in parse_qsl(parts.query):

@@ -18,7 +18,7 @@ from crawlers.check import Checked, Fetch, Sample, answer_parent, bounded, fetch
 from crawlers.errors import AddressRefused, PageFault, SourceError
 from crawlers.json_records import interface_fields, path_key, record_lists
 from crawlers.kinds import LOOPBACK_HOSTS, AnySource
-from crawlers.links import OFFSET_NAMES, PAGE_NAMES, link_groups, paging_of
+from crawlers.links import OFFSET_NAMES, PAGE_NAMES, joined, link_groups, paging_of
 from crawlers.run import require_contact
 from crawlers.spiders.news import read_entries
 from maeari import clock
@@ -154,7 +154,9 @@ async def _pages(site: _Site, first: TextResponse) -> AsyncIterator[tuple[dict, 
     feeds = first.xpath(
         '//link[contains(@rel, "alternate") and (contains(@type, "rss") or contains(@type, "atom"))]/@href'
     ).getall()
-    async for candidate in _feeds(site, list(dict.fromkeys(first.urljoin(feed.strip()) for feed in feeds))[:3]):
+    async for candidate in _feeds(
+        site, list(dict.fromkeys(filter(None, (joined(first.url, feed) for feed in feeds))))[:3]
+    ):
         yield candidate
     async for candidate in _feeds(site, await _sitemaps(site, first.url)):
         yield candidate
@@ -169,9 +171,10 @@ async def _feeds(site: _Site, urls: list[str]) -> AsyncIterator[tuple[dict, list
         entries = list(_entries(page)) if page is not None else []
         if any(entry["is_sitemap"] for entry in entries) and page is not None:
             for entry in entries[:2]:
-                nested = await site.page(page.urljoin(entry["link"] or ""))
+                nested = await site.page(joined(page.url, entry["link"] or "") or "")
                 entries += list(_entries(nested)) if nested is not None else []
-        links = [page.urljoin(entry["link"]) for entry in entries if entry["link"] and not entry["is_sitemap"]]
+        links = [joined(page.url, entry["link"]) for entry in entries if entry["link"] and not entry["is_sitemap"]]
+        links = [link for link in links if link]
         if not links:
             continue
         is_feed = any(entry["is_feed_item"] for entry in entries)
@@ -282,8 +285,8 @@ async def _api_paging(site: _Site, first: TextResponse, answer: object, path: st
             if re.fullmatch(r"(?:next_?)?cursor|next_?page_?token", name, re.IGNORECASE) and answer[name]:
                 parameter = "cursor" if "cursor" in name.lower() else "pageToken"
                 return {"paging": {"by": "cursor", "parameter": parameter, "path": path_key(name)}}
-    joined = "&" if parts.query else "?"
-    counted = [await _records_at(site, f"{first.url}{joined}page={number}", path) for number in range(3)]
+    sign = "&" if parts.query else "?"
+    counted = [await _records_at(site, f"{first.url}{sign}page={number}", path) for number in range(3)]
     for number in (1, 0):
         if counted[number] == records and counted[number + 1] not in (None, [], records):
             return {"paging": {"by": "page", "parameter": "page"} | ({} if number else {"first": 0})}

@@ -217,9 +217,13 @@ def test_an_interface_that_answers_in_json():
         ("application/json", '{"a": [1, 2, {"b": null}]}'),
         ("text/xml", '<!DOCTYPE a [<!ENTITY b "bb">]><rss><item><link>&b;</link></item></rss>'),
         html("".join(f'<li class="a{{}}" id="{n}\'"]><p>★★★ {n}</p></li>' for n in range(9))),
-        html("".join(f'<a href="http://[{n}/x">{n}</a><a href="/a/{n}\x01\'&quot;">x</a>' for n in range(9))),
+        html("".join(f'<a href="http://[{n}/x">{n}</a><a href="/a\nb/{n}?\'&quot;">x</a>' for n in range(9))),
+        html("".join(f'<div data-a"b="{n}" data-{"x" * 9000}="{n}"><p>★★★ 후기 글 {n}</p></div>' for n in range(9))),
+        ("text/xml", "<rss>" + "<item><link>http://[/</link></item>" * 9 + "</rss>"),
+        ("text/xml", "<sitemapindex>" + "<sitemap><loc>http://[/</loc></sitemap>" * 9 + "</sitemapindex>"),
+        html("<ul>" + "<li><b>가</b> 나다라마 12345678" * 100_000 + "</ul>"),
     ],
-    ids=range(9),
+    ids=range(13),
 )
 def test_where_nothing_can_be_read_a_sentence_says_so(page):
     with pytest.raises(SourceError, match="No record was found|neither a page, a feed nor JSON"):
