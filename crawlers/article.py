@@ -106,8 +106,9 @@ def _name(text: str | None) -> str | None:
 def _tags(response: HtmlResponse) -> dict[str, str]:
     tags: dict[str, str] = {}
     for meta in response.xpath("//meta[@content][@property or @name or @itemprop]"):
-        name = meta.attrib.get("property") or meta.attrib.get("name") or meta.attrib.get("itemprop") or ""
-        if content := meta.attrib["content"].strip():
+        # An element is asked for each attribute by name: lxml breaks on listing one whose name begins with a brace.
+        name = meta.root.get("property") or meta.root.get("name") or meta.root.get("itemprop") or ""
+        if content := meta.root.get("content").strip():
             tags.setdefault(name.strip().lower(), content)
     return tags
 

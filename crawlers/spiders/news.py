@@ -31,6 +31,10 @@ _TRACKING = re.compile(
     r"|_gl|n_media|n_query|n_rank|n_ad|n_keyword\w*|nacn|napm)(?:=.*)?",
     re.IGNORECASE,
 )
+# lxml breaks on a text with half of a surrogate pair.
+_HALF_CHARACTER = re.compile(
+    r"&#(?:x0*d[89a-f][0-9a-f]{2}|0*5(?:529[6-9]|5[3-9]\d\d|6\d{3}|7[0-2]\d\d|73[0-3]\d|734[0-3]));?", re.IGNORECASE
+)
 _OWN = ("title", "link", "description", "author", "category", "guid", "id", "pubDate", "published", "updated", "loc")
 
 
@@ -133,7 +137,7 @@ class NewsSpider(SourceSpider):
 
 def read_entries(body: bytes, header_encoding: str | None = None) -> Iterator[dict]:
     """The entries of a feed (RSS, Atom), a sitemap or a list of sitemaps; broken ones with what is left of them."""
-    text = decode(body.strip(), header_encoding).strip()
+    text = _HALF_CHARACTER.sub("", decode(body.strip(), header_encoding).strip())
     parser = etree.XMLParser(
         encoding="utf-8", recover=True, resolve_entities=False, no_network=True, huge_tree=False, remove_comments=True
     )
