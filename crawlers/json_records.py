@@ -31,7 +31,7 @@ def path_key(name: str) -> str:
 
 
 _API_NAMES = {
-    "id": r"^(?:id|.*[_-]id|.*Id|_id|no|seq|idx|uuid|key|guid|link|url)$",
+    "id": r"^(?:id|no|seq|idx|uuid|key|guid|link|url|.*[_-](?:id|no|seq|idx|key)|.*[a-z](?:Id|ID|No|Seq|Idx|Key))$",
     "body": r"text|body|content|review|comment|message|desc|내용|후기|summary",
     "rating": r"rating|score|star|point|grade|rate|별점|평점",
     "written_at": r"date|time|created|written|published|updated|regist|_at$|dt$|작성일|등록일",

@@ -206,6 +206,15 @@ def test_an_interface_that_answers_in_json():
     assert found.checked.records == 10
 
 
+def test_an_interface_whose_address_names_the_subject():
+    reviews = [{"reviewNo": n, "comment": text(n), "regDate": "2025-01-13"} for n in range(9)]
+    found = proposed({"/products/4711/reviews": ("application/json", json.dumps(reviews))}, "/products/4711/reviews")
+    assert found.facts["start_urls"] == [f"{HOME}/products/{{subject}}/reviews"]
+    assert found.facts["subjects"] == {"4711": None}
+    assert found.facts["fields"] == {"id": "reviewNo", "body": "comment", "written_at": "regDate"}
+    assert found.facts["records"] == "@"
+
+
 @pytest.mark.parametrize(
     "page",
     [
