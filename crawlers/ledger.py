@@ -26,7 +26,7 @@ from crawlers.pages import NUMBERS, Batch, Counts, Gatherer, Page, Validators
 from crawlers.redaction import redact
 from crawlers.spool import Spool, held
 from maeari import clock
-from maeari.errors import DatabaseUnavailable
+from maeari.errors import DatabaseUnavailable, MaeariError
 from maeari.postgres import advisory_lock, connect
 
 HISTORY = 10
@@ -432,14 +432,20 @@ def open_crawl(source: AnySource, as_of: date, limit: int | None) -> Iterator[Cr
         try:
             try:
                 drain(connection, spool)
+                with connection, connection.cursor() as cursor:
+                    register.register(connection, source)
+                    crawl_id = _crawl_to_go_on_with(cursor, source, as_of, limit)
+                    if crawl_id is None:
+                        crawl_id = _new_crawl(cursor, source, as_of, limit)
+                    crawl = _opened(cursor, crawl_id, warehouse, spool, source, as_of, limit)
+            except AWAY as error:
+                raise DatabaseUnavailable(
+                    f"Postgres went away while the crawl of {source.name} began. Start it and crawl again."
+                ) from error
+            except MaeariError:
+                raise
             except Exception as error:
                 raise CrawlFailed(_landing_failed(error)) from error
-            with connection, connection.cursor() as cursor:
-                register.register(connection, source)
-                crawl_id = _crawl_to_go_on_with(cursor, source, as_of, limit)
-                if crawl_id is None:
-                    crawl_id = _new_crawl(cursor, source, as_of, limit)
-                crawl = _opened(cursor, crawl_id, warehouse, spool, source, as_of, limit)
             yield crawl
         finally:
             warehouse.close()

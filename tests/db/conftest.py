@@ -41,6 +41,9 @@ class Site(ThreadingHTTPServer):
         self.seconds_an_answer = 0.0
         self.has_etags = False
 
+    def handle_error(self, request, client_address):
+        """A killed crawl leaves its connections broken."""
+
     def answer(self, path: str) -> tuple[int, dict, bytes]:
         if path in self.faults:
             return self.faults[path]
