@@ -62,6 +62,7 @@ Css = Annotated[str, AfterValidator(_css)]
 JsonPath = Annotated[str, AfterValidator(_json_path)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Cron = Annotated[str, AfterValidator(_cron)]
+Host = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")]
 Written = Annotated[str, BeforeValidator(_as_written)]
 
 
@@ -319,18 +320,30 @@ class NewsApi(_Api):
     fields: ArticleFields
 
 
-class NewsFeed(Source):
+class _News(Source):
+    """Lists of addresses that lead to article pages."""
+
+    article_path: Pattern = Field(description="Regular expression of an article's path", default=".")
+    article_hosts: tuple[Host, ...] = Field(
+        default=(), description="Hosts of the articles, where they are others than the start addresses'"
+    )
+
+    @property
+    def hosts(self) -> list[str]:
+        """The hosts that may be fetched."""
+        return sorted({*super().hosts, *self.article_hosts})
+
+
+class NewsFeed(_News):
     """Feeds (RSS, Atom), and sitemaps beside them, that lead to article pages."""
 
     kind: Literal["news_feed"]
-    article_path: Pattern = Field(description="Regular expression of an article's path", default=".")
 
 
-class NewsSitemap(Source):
+class NewsSitemap(_News):
     """Sitemaps, and lists of them, that lead to article pages."""
 
     kind: Literal["news_sitemap"]
-    article_path: Pattern = Field(description="Regular expression of an article's path", default=".")
     newest_days: int | None = Field(default=None, ge=1, description="Entries last changed before that are passed over")
 
 

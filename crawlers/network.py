@@ -136,13 +136,16 @@ def _spellings(value: str) -> re.Pattern[bytes]:
 
 
 class OwnSite:
-    """The hosts and ports of a source's start addresses."""
+    """The hosts of a source, and the ports of its start addresses."""
 
     def __init__(self, source: Source):
         parts = [urlsplit(safe_url_string(url)) for url in source.addresses()]
         self.is_private = source.local or source.demo is not None
-        self.hosts = {part.hostname for part in parts}
         self._ports = {(part.hostname, part.port or DEFAULT_PORTS.get(part.scheme)) for part in parts}
+        self.hosts = {part.hostname for part in parts} | set(source.hosts)
+        # A host that only articles are on answers at the ports of the start addresses.
+        starts = {host for host, _ in self._ports}
+        self._ports |= {(host, port) for host in self.hosts - starts for _, port in list(self._ports)}
 
     def has(self, request: Request) -> bool:
         """Whether a request goes to the site itself; on a private network to no other port of its machine either."""

@@ -91,3 +91,15 @@ def test_a_feed_that_lies_about_its_encoding_lands_readable_text(site):
     assert title == "똠방각하의 새 소식"
     assert body.startswith("망원동 골목에")
     assert has_author
+
+
+def test_articles_on_another_host_are_followed_when_the_source_names_it(site):
+    elsewhere = site.base.replace("127.0.0.1", "localhost")
+    feed = f"<rss><item><link>{elsewhere}/news/1</link></item><item><link>/news/2</link></item></rss>"
+    site.faults["/feed.xml"] = (200, XML, feed.encode())
+    first = crawl("press", DAY)
+    assert (first["landed"], first["rejected"]) == (1, 1)
+    site.rewrite("press", article_hosts=["localhost"])
+    assert crawl("press", DAY)["landed"] == 1
+    keys = [key for (key,) in site.rows("select source_article_id from raw.articles order by 1")]
+    assert keys == ["/news/2", f"{elsewhere.removeprefix('http://')}/news/1"]
