@@ -55,10 +55,10 @@ def test_writing_down_again_changes_nothing_until_the_file_does(folder):
     before = rows("select * from ops.sources order by 1")
     assert register_all() == 0
     assert rows("select * from ops.sources order by 1") == before
-    write(folder, terms_checked_by="jiwon", terms_checked_on="2026-11-20")
+    write(folder, terms_checked_by="data team", terms_checked_on="2026-11-20")
     assert register_all() == 1
     assert rows("select terms_checked_by, terms_checked_on::text from ops.sources where source = 'shop'") == [
-        ("jiwon", "2026-11-20")
+        ("data team", "2026-11-20")
     ]
 
 
