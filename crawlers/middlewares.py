@@ -262,5 +262,5 @@ class Landing(_CrawlMiddleware):
 
 def _header(response: Response, name: str) -> str | None:
     value = (response.headers.get(name) or b"").decode("latin-1").strip()
-    # Stored and sent back as it came, or not at all.
-    return value if value and len(value) <= 500 and redact(value)[0] == value else None
+    # Stored and sent back as it came, or not at all; the digits of a hash may look like a phone number.
+    return value if value.isascii() and value.isprintable() and "@" not in value and 0 < len(value) <= 500 else None

@@ -38,6 +38,7 @@ class Site(ThreadingHTTPServer):
         self.answered: list[tuple[str, int]] = []
         self.agents: set[str] = set()
         self.articles = 30
+        self.broken_items = 1
         self.seconds_an_answer = 0.0
         self.has_etags = False
 
@@ -59,7 +60,12 @@ class Site(ThreadingHTTPServer):
                 items = "".join(
                     f"<item><title>소식 {n}</title><link>/news/{n}</link></item>" for n in range(self.articles)
                 )
-                return 200, {"Content-Type": "text/xml"}, f"<rss><channel>{items}<item/></channel></rss>".encode()
+                items += "<item/>" * self.broken_items
+                return (
+                    200,
+                    {"Content-Type": "text/xml"},
+                    f"<rss><channel>{items}</channel></rss>".encode(),
+                )
             case ["news", number]:
                 return self.html(
                     f"<article><h1>소식 {number}</h1><p>{f'{number}번째 소식의 긴 본문입니다. ' * 8}</p></article>"
