@@ -36,7 +36,14 @@ def anchor(heading: str) -> str:
 
 
 def test_there_are_pages():
-    assert [page.name for page in PAGES] == ["README.md", "architecture.md", "develop.md", "runbook.md", "sql.md"]
+    assert [page.name for page in PAGES] == [
+        "README.md",
+        "architecture.md",
+        "crawling.md",
+        "develop.md",
+        "runbook.md",
+        "sql.md",
+    ]
     assert any(commands(page) for page in PAGES)
 
 
