@@ -12,6 +12,8 @@ from crawlers.dates import Precision
 
 Text = Annotated[str, Field(min_length=1, max_length=200_000)]
 Key = Annotated[str, Field(min_length=1, max_length=500)]
+# A Korean word takes nine signs a syllable in an address.
+Address = Annotated[str, Field(min_length=1, max_length=2_000)]
 Rating = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -21,7 +23,7 @@ class Item(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Key
-    url: Key
+    url: Address
     crawl_id: int
     fetched_at: AwareDatetime
 

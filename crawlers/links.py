@@ -30,7 +30,7 @@ def link_groups(page: TextResponse) -> list[LinkGroup]:
     here = urlsplit(page.url)
     found_links: dict[tuple, list] = {}
     for link in page.css("a[href]"):
-        url = joined(page.url, link.attrib["href"])
+        url = joined(page.url, link.root.get("href", ""))
         if url is None:
             continue
         parts = urlsplit(url)
@@ -69,7 +69,7 @@ def _pattern_of(parts) -> tuple:
 
 def _links_selector(page: TextResponse, links: list[Selector], urls: set[str]) -> str | None:
     """The first selector that finds these links and hardly any other."""
-    hrefs = [link.attrib["href"].strip() for link in links]
+    hrefs = [link.root.get("href", "").strip() for link in links]
     prefix = re.match(r".*[/=?]|", commonprefix(hrefs))[0]
     candidates = []
     if not prefix.isprintable():
@@ -89,7 +89,7 @@ def _links_selector(page: TextResponse, links: list[Selector], urls: set[str]) -
                 candidates.append(f"#{node.get('id')} a")
             candidates += [f"{node.tag}.{name} a" for name in sorted(class_names(node))]
     for candidate in candidates:
-        chosen = {joined(page.url, link.attrib.get("href", "")) for link in page.css(candidate)} - {None}
+        chosen = {joined(page.url, link.root.get("href", "")) for link in page.css(candidate)} - {None}
         if len(chosen & urls) >= 0.8 * len(urls) and len(chosen - urls) <= 0.05 * len(urls):
             return candidate
     return None
@@ -112,7 +112,7 @@ def paging_of(page: TextResponse) -> dict | None:
     here = urlsplit(page.url)
     numbers: dict[str, set[int]] = {}
     for link in page.css("a[href]"):
-        parts = urlsplit(joined(page.url, link.attrib["href"]) or "")
+        parts = urlsplit(joined(page.url, link.root.get("href", "")) or "")
         if (parts.netloc, parts.path) != (here.netloc, here.path):
             continue
         for name, value in parse_qsl(parts.query):
@@ -126,7 +126,7 @@ def paging_of(page: TextResponse) -> dict | None:
             return {"by": "page", "parameter": name} | ({"first": 0} if 0 in values else {})
     for link in page.css("a[href]"):
         text = link.xpath("string()").get("")
-        if not text.strip() or not _NEXT_TEXT.match(text) or link.attrib["href"].strip() in ("#", ""):
+        if not text.strip() or not _NEXT_TEXT.match(text) or link.root.get("href", "").strip() in ("#", ""):
             continue
         for name in sorted(class_names(link.root)):
             if len(page.css(f"a.{name}")) == 1:
