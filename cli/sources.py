@@ -68,7 +68,7 @@ def list_sources(
             _say(f"{source.name}: {source.problem}", "red")
         if source.robots_verdict and not source.robots_verdict.startswith("allowed"):
             _say(f"{source.name}: robots.txt: {source.robots_verdict}", "yellow")
-    if any(source.state == "unverified" for source in sources):
+    if any("unverified" in source.state for source in sources):
         _say(
             "Unverified: nobody has written down yet that its terms were read (terms_checked_by, terms_checked_on). "
             "`maeari source check NAME` looks at a page or two all the same."

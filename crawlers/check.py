@@ -19,7 +19,7 @@ from crawlers.kinds import KINDS, AnySource, ReviewPages
 from crawlers.pages import Counts
 from crawlers.redaction import redact
 from crawlers.run import end_with_parent, require_contact, scrapy_settings
-from crawlers.sources import load_source, read_source, why_not
+from crawlers.sources import load_source, read_source, what_it_lacks
 from maeari import clock
 from maeari.errors import MaeariError
 from maeari.settings import CHECKOUT, Settings
@@ -128,11 +128,8 @@ def check(name_or_file: str) -> Checked:
     if is_file and not Path(name_or_file).is_file():
         raise SourceError(f"There is no file {name_or_file}. Give a source's name, or the path of its YAML file.")
     source = read_source(Path(name_or_file).absolute()) if is_file else load_source(name_or_file)
-    reason = why_not(source)
-    if reason == "unverified":
-        reason = f"needs {', '.join(source.needs)}" if source.needs else None
-    if reason is not None:
-        raise SourceError(f"{source.name} cannot be checked: {reason}. Set it, or start what it names with `make up`.")
+    if lacking := what_it_lacks(source):
+        raise SourceError(f"{source.name} cannot be checked: {lacking}. Set it, or start what it names with `make up`.")
     require_contact(source)
     file = str(Path(name_or_file).absolute()) if is_file else name_or_file
     answer = in_child("crawlers.check", file)

@@ -94,7 +94,8 @@ def check_allowed(source: AnySource) -> None:
     """Raise SourceError unless the source can be crawled here, and its site can tell whom to write to."""
     reason = why_not(source)
     if reason is not None:
-        raise SourceError(f"{source.name} is not crawled: {reason}. {_NEXT_STEPS[reason.partition(' ')[0]]}")
+        next_steps = " ".join(step for word, step in _NEXT_STEPS.items() if word in reason)
+        raise SourceError(f"{source.name} is not crawled: {reason}. {next_steps}")
     require_contact(source)
 
 

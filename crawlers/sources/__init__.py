@@ -16,6 +16,7 @@ from maeari.postgres import connect
 from maeari.settings import Settings
 
 FOLDER = Path(__file__).parent
+UNVERIFIED = "unverified"
 LOOKED_AT_EVERY = timedelta(hours=1)
 _ALL_KINDS = [kind for kinds in KINDS.values() for kind in kinds]
 _FACTS = TypeAdapter(Annotated[AnySource, Field(discriminator="kind")])
@@ -106,11 +107,14 @@ def _last_begun() -> dict[str, datetime]:
 
 
 def why_not(source: Source) -> str | None:
-    """Why a source is not crawled, in a few words ("unverified", "needs NAVER_CLIENT_ID"); None when it can be."""
+    """Why a source is not crawled, in a few words ("needs NAVER_CLIENT_ID; unverified"); None when it can be."""
+    return "; ".join(filter(None, (what_it_lacks(source), None if source.is_verified else UNVERIFIED))) or None
+
+
+def what_it_lacks(source: Source) -> str | None:
+    """What must be there before any page of a source can be fetched; None when all is."""
     if source.demo is not None and not _is_shown(source):
         return f"needs the demo site, showing the {source.demo}"
-    if not source.is_verified:
-        return "unverified"
     if source.needs:
         return f"needs {', '.join(source.needs)}"
     return None
