@@ -196,7 +196,7 @@ def crawl_in_child(way: str) -> Measured:
 
 
 def crawl() -> Measured:
-    """Crawl as `maeari crawl` does."""
+    """Crawl as `maeari crawl` does, until everything has landed; copies are marked after that."""
     from crawlers import run
     from crawlers.spiders import SPIDERS  # noqa: F401, imported here so that both ways have it before they begin
 

@@ -43,6 +43,7 @@ NORMALISED_AT_ONCE = 500
 # is compared with stays bounded.
 ORIGINALS_PER_BAND = 16
 TEXTS_AT_ONCE = 500
+TEXTS_AT_A_TIME = 2_000
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _FINGERPRINT = ("kind", "source", "record_id", "text_sha256", "signature", "bands", "is_original", "crawl_id")
@@ -61,30 +62,50 @@ class _Text(NamedTuple):
     crawl_id: int
 
 
-def mark(connection: Connection, crawl_id: int, items: Sequence[ReviewItem | ArticleItem]) -> int:
-    """Mark copies among records that just became a version, in the caller's transaction; return how many were marked.
+def keep(connection: Connection, crawl_id: int, items: Sequence[ReviewItem | ArticleItem]) -> None:
+    """Keep the texts of records that just became a version, in the caller's transaction, until `mark` compares them."""
+    copy_rows(
+        connection,
+        "ops.uncompared_texts",
+        ("kind", "source", "record_id", "body", "crawl_id"),
+        ((*_key(item), item.body, crawl_id) for item in items),
+    )
+
+
+def mark(connection: Connection) -> int:
+    """Mark copies among the texts that were kept, in their order, and let go of these; return how many were marked.
 
     A copy points to the earliest known record with its text, which itself is no copy. When a record's text changes,
-    its own mark and those that pointed to it are judged anew. Marking the same records again changes nothing.
+    its own mark and those that pointed to it are judged anew. Commits after each some thousand texts, so that one that
+    was stopped goes on there.
     """
-    newest = {_key(item): item for item in items}
-    if not newest:
-        return 0
-    with connection.cursor() as cursor:
-        # Two crawls that bring one text at once would each take theirs for the original.
-        cursor.execute("select pg_advisory_xact_lock(hashtextextended('duplicates', 0))")
-        # A table that grew since it was last analysed looks small to the planner, which then would not use its indexes.
-        cursor.execute("set local enable_seqscan = off; set local jit = off")
-        texts = _fingerprints(crawl_id, newest)
-        known = _known(cursor, list(newest))
-        changed = [key for key, sha256 in known.items() if key not in texts or texts[key].text_sha256 != sha256]
-        arrivals = _withdraw(cursor, changed) if changed else []
-        arrivals += [text for key, text in texts.items() if known.get(key) != text.text_sha256]
-        marked = 0
-        for start in range(0, len(arrivals), TEXTS_AT_ONCE):
-            marked += _judge(connection, cursor, arrivals[start : start + TEXTS_AT_ONCE])
-        cursor.execute("set local enable_seqscan to default; set local jit to default")
-    return marked
+    marked = 0
+    while True:
+        with connection, connection.cursor() as cursor:
+            # Two crawls that bring one text at once would each take theirs for the original.
+            cursor.execute("select pg_advisory_xact_lock(hashtextextended('duplicates', 0))")
+            cursor.execute(
+                "with taken as (delete from ops.uncompared_texts where text_no in "
+                "(select text_no from ops.uncompared_texts order by text_no limit %s) returning *) "
+                "select kind, source, record_id, body, crawl_id from taken order by text_no",
+                (TEXTS_AT_A_TIME,),
+            )
+            texts = {(kind, source, record_id): (body, crawl_id) for kind, source, record_id, body, crawl_id in cursor}
+            if not texts:
+                return marked
+            marked += _mark(connection, cursor, texts)
+
+
+def _mark(connection: Connection, cursor: Cursor, newest: dict[tuple, tuple[str, int]]) -> int:
+    # A table that grew since it was last analysed looks small to the planner, which then would not use its indexes.
+    cursor.execute("set local enable_seqscan = off; set local jit = off")
+    texts = _fingerprints(newest)
+    known = _known(cursor, list(newest))
+    changed = [key for key, sha256 in known.items() if key not in texts or texts[key].text_sha256 != sha256]
+    arrivals = _withdraw(cursor, changed) if changed else []
+    arrivals += [text for key, text in texts.items() if known.get(key) != text.text_sha256]
+    chunks = (arrivals[start : start + TEXTS_AT_ONCE] for start in range(0, len(arrivals), TEXTS_AT_ONCE))
+    return sum(_judge(connection, cursor, chunk) for chunk in chunks)
 
 
 def normalised(text: str) -> str:
@@ -109,9 +130,9 @@ def _key(item: ReviewItem | ArticleItem) -> tuple[str, str, str]:
     return "article", item.source, item.source_article_id
 
 
-def _fingerprints(crawl_id: int, items: dict[tuple, ReviewItem | ArticleItem]) -> dict[tuple, _Text]:
-    """The fingerprint of each item whose text says enough to be somebody's own."""
-    texts = {key: normalised(item.body) for key, item in items.items()}
+def _fingerprints(newest: dict[tuple, tuple[str, int]]) -> dict[tuple, _Text]:
+    """The fingerprint of each record (its text and crawl) whose text says enough to be somebody's own."""
+    texts = {key: normalised(body) for key, (body, _) in newest.items()}
     telling = {
         key: text
         for key, text in texts.items()
@@ -120,7 +141,7 @@ def _fingerprints(crawl_id: int, items: dict[tuple, ReviewItem | ArticleItem]) -
     if not telling:
         return {}
     return {
-        key: _Text(*key, hashlib.sha256(text.encode()).hexdigest(), signature.tobytes(), crawl_id)
+        key: _Text(*key, hashlib.sha256(text.encode()).hexdigest(), signature.tobytes(), newest[key][1])
         for (key, text), signature in zip(telling.items(), signatures(list(telling.values())), strict=True)
     }
 

@@ -349,7 +349,7 @@ def land_batch(connection: Connection, batch: Batch) -> None:
         counts.rejected += contradicting
         counts.landed += len(landed.new)
         counts.duplicates += landed.known
-        duplicates.mark(connection, batch.crawl_id, landed.new)
+        duplicates.keep(connection, batch.crawl_id, landed.new)
         fields.save(connection, batch.crawl_id, [page.items for page in batch.pages])
         position.save(cursor, batch.crawl_id, batch.pages)
         _save_validators(cursor, batch)

@@ -11,12 +11,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
+import psycopg2
 from psycopg2 import sql
 
 from crawlers.errors import CrawlFailed, SourceError
 from crawlers.kinds import LOOPBACK_HOSTS, AnySource
 from crawlers.sources import load_source, why_not
-from maeari.errors import MaeariError
+from maeari.errors import DatabaseUnavailable, MaeariError
 from maeari.postgres import connect
 from maeari.settings import CHECKOUT, Settings
 
@@ -126,7 +127,8 @@ def _summary(crawl_id: int) -> dict:
         return dict(zip(SUMMARY, cursor.fetchone(), strict=True))
 
 
-def _run_here(name: str, as_of: date, limit: int | None) -> None:
+def _run_here(name: str, as_of: date, limit: int | None) -> str:
+    """Crawl in this process, and return why it ended."""
     from scrapy.crawler import AsyncCrawlerProcess
 
     from crawlers.ledger import open_crawl
@@ -150,8 +152,24 @@ def _run_here(name: str, as_of: date, limit: int | None) -> None:
         crawler = process.create_crawler(SPIDERS[type(source)])
         process.crawl(crawler, crawl=crawl)
         process.start()
-        crawl.finish(crawler.stats.get_value("finish_reason", "stopped"))
+        reason = crawler.stats.get_value("finish_reason", "stopped")
+        crawl.finish(reason)
         _report(crawl)
+    return reason
+
+
+def _mark_copies(name: str) -> None:
+    """Compare what landed with what is known; not while pages are read, which it would slow down."""
+    from crawlers import duplicates
+
+    try:
+        with connect("crawler") as connection:
+            duplicates.mark(connection)
+    except (psycopg2.Error, DatabaseUnavailable) as error:
+        raise CrawlFailed(
+            f"The crawl of {name} landed, but copies were not marked: {' '.join(str(error).split())}. "
+            "Nothing is lost: the next crawl of any source marks them."
+        ) from error
 
 
 def scrapy_settings(source: AnySource, log: Path):
@@ -196,7 +214,9 @@ def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     name, day, *limit = sys.argv[1:]
     try:
-        _run_here(name, date.fromisoformat(day), int(limit[0]) if limit else None)
+        reason = _run_here(name, date.fromisoformat(day), int(limit[0]) if limit else None)
+        if reason != "shutdown":
+            _mark_copies(name)
     except MaeariError as error:
         print(json.dumps({"error": str(error)}), flush=True)
         sys.exit(1)

@@ -62,6 +62,15 @@ create table ops.crawl_fields (
     primary key (crawl_id, field)
 );
 
+create table ops.uncompared_texts (
+    text_no bigint generated always as identity primary key,
+    kind text not null check (kind in ('review', 'article')),
+    source text not null,
+    record_id text not null,
+    body text not null,
+    crawl_id bigint not null references ops.crawls
+);
+
 create table ops.fingerprints (
     kind text not null check (kind in ('review', 'article')),
     source text not null,
@@ -98,8 +107,8 @@ grant select (crawl_id) on raw.reviews, raw.articles to maeari_crawler;
 grant select, insert, update on ops.sources to maeari_crawler;
 grant update (as_of_on, facts_sha256, record_limit, is_full_sweep, resumed, batch_no, robots_checked_at)
     on ops.crawls to maeari_crawler;
-grant select, insert, update, delete on ops.crawl_requests, ops.pages, ops.crawl_fields, ops.fingerprints,
-    ops.duplicates to maeari_crawler;
+grant select, insert, update, delete on ops.crawl_requests, ops.pages, ops.crawl_fields, ops.uncompared_texts,
+    ops.fingerprints, ops.duplicates to maeari_crawler;
 grant select on ops.sources, ops.crawl_fields, ops.duplicates
     to maeari_dbt, maeari_ml, maeari_monitor, maeari_web, maeari_release;
 """
