@@ -13,7 +13,6 @@ yields is dropped.
 """
 
 import asyncio
-import gc
 import io
 import json
 import os
@@ -95,6 +94,7 @@ def records(count: int) -> Iterator[dict[str, str | None]]:
 
 def measure_landing(runs: int, console: Console) -> bool:
     """Print how landing compares with COPY and INSERT; returns whether the limits hold."""
+    from crawlers.run import collect_garbage_rarely
     from maeari.postgres import connect
 
     found = list(records(REVIEWS))
@@ -103,9 +103,8 @@ def measure_landing(runs: int, console: Console) -> bool:
         land(found)
         rows = landed_rows(owner)
     lines = copy_lines(rows)
-    # What is measured did not make these, and would else look through them again and again for garbage.
-    gc.collect()
-    gc.freeze()
+    # As a crawl's process does; what is measured did not make these.
+    collect_garbage_rarely()
     ways: dict[str, tuple[int, Callable]] = {
         "COPY of lines that are ready": (REVIEWS, lambda owner: copy(owner, lines)),
         "COPY, its lines yet to be written": (REVIEWS, lambda owner: copy(owner, copy_lines(rows))),
@@ -211,7 +210,7 @@ def crawl_bare() -> Measured:
     from scrapy.crawler import AsyncCrawlerProcess  # noqa: TID251
 
     from crawlers.ledger import Crawl
-    from crawlers.run import log_file, scrapy_settings
+    from crawlers.run import collect_garbage_rarely, log_file, scrapy_settings
     from crawlers.sources import load_source
     from crawlers.spiders import SPIDERS
 
@@ -223,6 +222,7 @@ def crawl_bare() -> Measured:
     process = AsyncCrawlerProcess(settings)
     crawler = process.create_crawler(SPIDERS[type(source)])
     process.crawl(crawler, crawl=idle)
+    collect_garbage_rarely()
     process.start()
     return Measured(crawler.stats.get_value("item_scraped_count", 0), time.perf_counter() - began, peak_mb())
 
