@@ -121,6 +121,7 @@ class Crawl:
     robots_verdict: str | None = None
     robots_checked_at: datetime | None = None
     failure: str | None = None
+    overrun: str | None = None
     close: Callable[[str], None] | None = None
     _stopped: str | None = None
     _before: tuple[int, int] = (0, 0)
@@ -159,7 +160,7 @@ class Crawl:
             self.stop("page limit")
         elif self.counts.items - self._before[1] >= limits.records:
             self.stop("record limit")
-        self._stop_after_failure()
+        self._stop_if_nothing_lands()
 
     def stop(self, reason: str) -> None:
         """Ask for nothing more; what is under way is still taken."""
@@ -170,9 +171,10 @@ class Crawl:
     def land(self, pages: list[Page]) -> None:
         """Land pages as one batch, all or nothing, after those that wait on disk; without Postgres it waits there too.
 
-        Sets `failure` when neither is possible.
+        When the disk takes no more, nothing further is taken, and the next crawl goes on before these pages. Sets
+        `failure` when the warehouse refuses them.
         """
-        if self.failure is not None or not pages:
+        if self.failure is not None or self.overrun is not None or not pages:
             return
         self.batch_no += 1
         checked_at = self.robots_checked_at and self.robots_checked_at.isoformat()
@@ -186,8 +188,8 @@ class Crawl:
                     self.warehouse.lose(error)
             self.spool.put(batch)
             self.drain()
-        except SpoolFull as error:
-            self.failure = str(error)
+        except (SpoolFull, OSError) as error:
+            self.overrun = str(error)
         except Exception as error:
             self.failure = _landing_failed(error)
             logger.exception("Landing failed.")
@@ -266,13 +268,13 @@ class Crawl:
     def _close_row(self, connection: Connection, reason: str) -> None:
         with connection, connection.cursor() as cursor:
             counts, _ = read_row(cursor, self.crawl_id)
-            is_over = reason in ("finished", "limit")
+            is_over = reason in ("finished", "limit") and self.overrun is None
             if self.failure is None and is_over and reason == "finished":
                 vanished = fields.judge(connection, self.source.name, self.crawl_id)
                 self.failure = " ".join(filter(None, (vanished, self._judge(counts)))) or None
-            counts.is_complete &= reason == "finished" and self.failure is None
+            counts.is_complete &= reason == "finished" and is_over and self.failure is None
             outcome = "failed" if self.failure else "finished" if is_over else "abandoned"
-            message = self.failure
+            message = self.failure or self.overrun
             if reason in LIMITS and not self.failure:
                 reached = LIMITS[reason].format(limits=self.source.limits)
                 message = f"Stopped at its limit of {reached}; " + (
@@ -317,11 +319,13 @@ class Crawl:
 
     async def _land_off_reactor(self, pages: list[Page]) -> None:
         await self.off_reactor(self.land, pages)
-        self._stop_after_failure()
+        self._stop_if_nothing_lands()
 
-    def _stop_after_failure(self) -> None:
+    def _stop_if_nothing_lands(self) -> None:
         if self.failure is not None:
             self.stop("landing failed")
+        elif self.overrun is not None:
+            self.stop("spool full")
 
     def _asked(self, read: Callable[[Connection], T], while_away: T) -> T:
         try:

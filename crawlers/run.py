@@ -68,7 +68,9 @@ def crawl(
     summary = _summary(crawl_id)
     if summary["outcome"] == "failed":
         raise CrawlFailed(f"{summary['message']} Log: {log_file(source)}")
-    if summary["outcome"] == "abandoned" and summary["message"] is None:
+    if summary["outcome"] == "abandoned" and summary["message"] and not summary["stats"].get("is_in_parts"):
+        raise CrawlFailed(f"The crawl of {source} was stopped after {summary['items']} records: {summary['message']}")
+    if summary["outcome"] == "running" or (summary["outcome"] == "abandoned" and summary["message"] is None):
         how = signal.Signals(-child.returncode).name if child.returncode < 0 else f"code {child.returncode}"
         raise CrawlFailed(
             f"The crawl of {source} was stopped ({how}) after {summary['items']} records, which are kept. "

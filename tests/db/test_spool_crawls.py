@@ -7,10 +7,17 @@ import time
 from datetime import date
 from pathlib import Path
 
+import psutil
+import psycopg2
 import pytest
 
 from cli import embedded_postgres
+from crawlers import ledger, spool
+from crawlers.errors import CrawlFailed
+from crawlers.kinds import ReviewPages
+from crawlers.ledger import open_crawl
 from crawlers.pages import BATCH_ROWS, Counts, Gatherer, Page
+from crawlers.run import crawl
 from maeari import migrate
 from maeari.settings import load_secrets
 
@@ -77,8 +84,50 @@ def test_batches_wait_on_disk_while_postgres_is_away_and_land_once_in_order(site
     assert site.rows(counted) == counts
 
 
+def test_a_full_spool_stops_the_crawl_and_the_next_one_goes_on_before_the_pages_that_found_no_room(
+    warehouse, monkeypatch
+):
+    source = ReviewPages(
+        name="shop", kind="review_pages", start_urls=("http://127.0.0.1/list",), owner="the tests", licence="our own"
+    )
+
+    def page(number: int) -> Page:
+        request = {"url": f"http://127.0.0.1/list?page={number}", "callback": "parse", "meta": {}}
+        return Page([f"page {number}"], Counts(pages=1, items=10), requests={f"page {number + 1}": request})
+
+    with open_crawl(source, DAY, None) as crawl:
+        crawl.land([page(1)])
+        monkeypatch.setattr(spool, "LARGEST", 10)
+        monkeypatch.setattr(ledger, "land_batch", away)
+        crawl.land([page(2)])
+        assert "no more is kept there" in crawl.overrun
+        monkeypatch.undo()
+        monkeypatch.setenv("MAEARI_DATABASE_URL", warehouse)
+        crawl.land([page(3)])
+        crawl.finish("spool full")
+    with open_crawl(source, DAY, None) as again:
+        assert again.crawl_id == crawl.crawl_id
+        assert (again.counts.pages, [request["url"][-1] for request in again.pending]) == (1, ["1"])
+        assert again.answered == {"page 1"}
+
+
+def away(*arguments) -> None:
+    raise psycopg2.OperationalError("server closed the connection unexpectedly")
+
+
+def test_a_crawl_whose_process_is_killed_does_not_end_well(site):
+    site.seconds_an_answer = 0.3
+
+    def kill(counts: dict) -> None:
+        (child,) = (one for one in psutil.Process().children() if "crawlers.run" in one.cmdline())
+        child.kill()
+
+    with pytest.raises(CrawlFailed, match=r"shop was stopped \(SIGKILL\)"):
+        crawl("shop", DAY, on_progress=kill)
+
+
 def test_taking_waits_while_a_full_batch_waits_for_a_slow_postgres():
-    async def crawl() -> tuple[int, list[int]]:
+    async def gather() -> tuple[int, list[int]]:
         landed: list[int] = []
         waiting = 0
         most = 0
@@ -100,6 +149,6 @@ def test_taking_waits_while_a_full_batch_waits_for_a_slow_postgres():
         landed.extend(page.counts.pages for page in gatherer.rest())
         return most, landed
 
-    most, landed = asyncio.run(crawl())
+    most, landed = asyncio.run(gather())
     assert landed == list(range(500))
     assert most * 100 <= 2 * BATCH_ROWS + 100
