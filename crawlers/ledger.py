@@ -4,36 +4,33 @@ import asyncio
 import json
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from statistics import median
 from typing import TypeVar
 
-import psycopg2
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
-from psycopg2.extras import execute_values
 
-from crawlers import duplicates, fields, landing, position, register
+from crawlers import fields, landing, position, register
+from crawlers.batches import drain, land_batch, read_row, save_row
+from crawlers.connection import AWAY, RECONNECT_SECONDS, Warehouse
 from crawlers.errors import CrawlFailed, SpoolFull
-from crawlers.items import ArticleItem, RefusedItem, ReviewItem
+from crawlers.items import ArticleItem, ReviewItem
 from crawlers.kinds import AnySource
-from crawlers.pages import NUMBERS, Batch, Counts, Gatherer, Page, Validators
+from crawlers.pages import Batch, Counts, Gatherer, Page, Validators
 from crawlers.redaction import redact
 from crawlers.spool import Spool, held
+from crawlers.trust import why_failed
 from maeari import clock
 from maeari.errors import DatabaseUnavailable, MaeariError
-from maeari.postgres import advisory_lock, connect
 
 HISTORY = 10
 GOES_ON_WITHIN = timedelta(days=1)
-RECONNECT_SECONDS = 3
 LAST_WAIT_SECONDS = 60
-AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, DatabaseUnavailable)
 LIMITS = {
     "page limit": "{limits.pages:,} pages",
     "record limit": "{limits.records:,} records",
@@ -42,57 +39,6 @@ LIMITS = {
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-
-class Warehouse:
-    """The connection of one crawl at a time of a source; made anew after Postgres was away."""
-
-    def __init__(self, source: str):
-        self._source = source
-        self._stack = ExitStack()
-        self._connection: Connection | None = None
-        self._try_at = 0.0
-
-    def open(self) -> Connection:
-        """Connect, and wait for another crawl of the source to end."""
-        self._connect(lock_timeout_seconds=0)
-        return self._connection
-
-    @property
-    def connection(self) -> Connection:
-        """The connection; raises one of AWAY when there is none, and tries every few seconds to have one again."""
-        if self._connection is None:
-            if time.monotonic() < self._try_at:
-                raise DatabaseUnavailable("Postgres is away.")
-            self._try_at = time.monotonic() + RECONNECT_SECONDS
-            # The server may hold the lock for our lost connection until it notices.
-            self._connect(lock_timeout_seconds=RECONNECT_SECONDS)
-            logger.info("Postgres is back.")
-        return self._connection
-
-    def lose(self, error: Exception) -> None:
-        """Give the connection up after one of AWAY."""
-        if self._connection is not None:
-            logger.warning("Postgres is away: %s", redact(" ".join(str(error).split()))[0])
-            self._try_at = time.monotonic() + RECONNECT_SECONDS
-        self.close()
-
-    def close(self) -> None:
-        """Give the connection back, if there is one."""
-        self._connection = None
-        with suppress(psycopg2.Error):
-            self._stack.close()
-
-    def _connect(self, lock_timeout_seconds: int) -> None:
-        with ExitStack() as stack:
-            connection = stack.enter_context(connect("crawler"))
-            with connection.cursor() as cursor:
-                cursor.execute("select set_config('lock_timeout', %s, false)", (f"{lock_timeout_seconds}s",))
-            stack.enter_context(advisory_lock(connection, f"crawl {self._source}"))
-            with connection.cursor() as cursor:
-                cursor.execute("select set_config('lock_timeout', '0', false)")
-            connection.commit()
-            self._connection, self._stack = connection, stack.pop_all()
 
 
 @dataclass
@@ -271,7 +217,25 @@ class Crawl:
             is_over = reason in ("finished", "limit") and self.overrun is None
             if self.failure is None and is_over and reason == "finished":
                 vanished = fields.judge(connection, self.source.name, self.crawl_id)
-                self.failure = " ".join(filter(None, (vanished, self._judge(counts)))) or None
+                self.failure = (
+                    " ".join(
+                        filter(
+                            None,
+                            (
+                                vanished,
+                                why_failed(
+                                    self.source,
+                                    counts,
+                                    self.robots_verdict,
+                                    self.is_full_sweep,
+                                    self.usual_records_per_page,
+                                    self.last_good_on,
+                                ),
+                            ),
+                        )
+                    )
+                    or None
+                )
             counts.is_complete &= reason == "finished" and is_over and self.failure is None
             outcome = "failed" if self.failure else "finished" if is_over else "abandoned"
             message = self.failure or self.overrun
@@ -290,32 +254,6 @@ class Crawl:
                 )
             if outcome != "abandoned" or not counts.position_is_whole:
                 position.delete(cursor, self.crawl_id)
-
-    def _judge(self, counts: Counts) -> str | None:
-        if counts.pages == 0 and (self.robots_verdict or "").startswith("forbidden"):
-            return (
-                f"{self.source.name} was not read, because its robots.txt does not allow it ({self.robots_verdict}). "
-                "Ask the site's owner, or remove the source."
-            )
-        failure = judge(
-            self.source.name,
-            counts.items,
-            counts.pages,
-            counts.spared_pages,
-            self.usual_records_per_page,
-            self.last_good_on,
-        )
-        expected = self.source.expected_records
-        if failure is None and expected and self.is_full_sweep and counts.is_complete and counts.items < expected / 2:
-            failure = (
-                f"{self.source.name} brought {counts.items} records, and its file expects about {expected}; fewer than "
-                f"half of that fails{_last_good(self.last_good_on)}. Look at the site, or correct expected_records."
-            )
-        if failure and counts.faults:
-            failure += f" Faults: {_counted(counts.faults)}."
-        if failure and self.robots_verdict and self.robots_verdict.startswith("forbidden"):
-            failure += f" robots.txt: {self.robots_verdict}."
-        return failure
 
     async def _land_off_reactor(self, pages: list[Page]) -> None:
         await self.off_reactor(self.land, pages)
@@ -336,90 +274,6 @@ class Crawl:
             self.warehouse.lose(error)
             logger.info("Not asked, because Postgres is away: everything counts as new.")
             return while_away
-
-
-def land_batch(connection: Connection, batch: Batch) -> None:
-    """Land a batch with its position, validators and counts in one transaction; one that has landed changes nothing."""
-    with connection, connection.cursor() as cursor:
-        counts, landed_batches = read_row(cursor, batch.crawl_id)
-        if batch.batch_no <= landed_batches:
-            return
-        for page in batch.pages:
-            counts.add(page.counts)
-        items = [item for page in batch.pages for item in page.items]
-        landed = landing.land(connection, items)
-        contradicting = len(landed.refused) - sum(isinstance(item, RefusedItem) for item in items)
-        counts.items -= contradicting
-        counts.rejected += contradicting
-        counts.landed += len(landed.new)
-        counts.duplicates += landed.known
-        duplicates.keep(connection, batch.crawl_id, landed.new)
-        fields.save(connection, batch.crawl_id, [page.items for page in batch.pages])
-        position.save(cursor, batch.crawl_id, batch.pages)
-        _save_validators(cursor, batch)
-        robots = (batch.robots_verdict, batch.robots_checked_at)
-        save_row(cursor, batch.crawl_id, counts, "running", None, *robots, batch_no=batch.batch_no)
-
-
-def drain(connection: Connection, spool: Spool) -> None:
-    """Land the batches that wait on disk, in order; one that cannot land is set aside and raises."""
-    for file in spool.files():
-        try:
-            land_batch(connection, spool.read(file))
-        except AWAY:
-            raise
-        except Exception:
-            file.rename(file.with_suffix(".refused"))
-            raise
-        file.unlink()
-
-
-def read_row(cursor: Cursor, crawl_id: int) -> tuple[Counts, int]:
-    """What has landed of a crawl, and the number of its last batch."""
-    cursor.execute(f"select {', '.join(NUMBERS)}, stats, batch_no from ops.crawls where crawl_id = %s", (crawl_id,))  # noqa: S608
-    *numbers, stats, batch_no = cursor.fetchone()
-    counts = Counts(
-        **dict(zip(NUMBERS, numbers, strict=True)),
-        spared_pages=stats.get("spared_pages", 0),
-        faults=Counter(stats.get("faults", {})),
-        unread_subjects=set(stats.get("unread_subjects", ())),
-        is_complete=stats.get("is_complete", True),
-        position_is_whole=stats.get("position_is_whole", True),
-    )
-    return counts, batch_no
-
-
-def save_row(
-    cursor: Cursor,
-    crawl_id: int,
-    counts: Counts,
-    outcome: str,
-    message: str | None,
-    robots_verdict: str | None,
-    robots_checked_at: datetime | str | None,
-    batch_no: int | None = None,
-) -> None:
-    """Write what has landed of a crawl, and how it ended unless it is running."""
-    stats = {
-        "faults": dict(counts.faults),
-        "spared_pages": counts.spared_pages,
-        "records_per_page": _records_per_page(counts.items, counts.pages, counts.spared_pages),
-        "is_complete": counts.is_complete,
-        "position_is_whole": counts.position_is_whole,
-        "unread_subjects": sorted(counts.unread_subjects),
-    }
-    facts = {name: getattr(counts, name) for name in NUMBERS}
-    cursor.execute(
-        f"update ops.crawls set {', '.join(f'{name} = %({name})s' for name in facts)}, "  # noqa: S608
-        "robots_verdict = coalesce(%(robots_verdict)s, robots_verdict), "
-        "robots_checked_at = coalesce(%(robots_checked_at)s::timestamptz, robots_checked_at), message = %(message)s, "
-        "stats = stats || %(stats)s, outcome = %(outcome)s, batch_no = coalesce(%(batch_no)s, batch_no), "
-        "finished_at = case when %(outcome)s = 'running' then null else now() end where crawl_id = %(crawl_id)s",
-        facts
-        | {"robots_verdict": robots_verdict, "robots_checked_at": robots_checked_at, "message": message}
-        | {"stats": json.dumps(stats, ensure_ascii=False), "outcome": outcome, "batch_no": batch_no}
-        | {"crawl_id": crawl_id},
-    )
 
 
 @contextmanager
@@ -557,58 +411,6 @@ def _opened(
     )
 
 
-def judge(
-    source: str, records: int, pages: int, spared_pages: int, usual: float | None, last_good_on: date | None = None
-) -> str | None:
-    """Why a crawl must not be trusted, None when it may: records per page fall under half of what is usual.
-
-    A known article whose page was not fetched counts as a record and as a page, so that a day without news and a
-    day full of it compare. Without a history a crawl fails only when it brought nothing.
-    """
-    found = _records_per_page(records, pages, spared_pages)
-    if usual is None:
-        return (
-            f"{source} brought no record from {pages} pages{_last_good(last_good_on)}. Look at the site: its addresses "
-            f"or its markup differ from what the source's file says."
-            if records == 0
-            else None
-        )
-    if found is not None and found >= usual / 2:
-        return None
-    return (
-        f"{source} brought {records} records from {pages} pages, {found or 0:.1f} a page; its last crawls brought "
-        f"{usual:.1f}, and fewer than half of that fails{_last_good(last_good_on)}. Look at the site: it has probably "
-        f"changed its markup."
-    )
-
-
-def _save_validators(cursor: Cursor, batch: Batch) -> None:
-    found = {page.validators.page_key: page.validators for page in batch.pages if page.validators}
-    if not found:
-        return
-    cursor.execute("select source, facts_sha256 from ops.crawls where crawl_id = %s", (batch.crawl_id,))
-    source, facts_sha256 = cursor.fetchone()
-    gone = [one.page_key for one in found.values() if not (one.etag or one.last_modified)]
-    if gone:
-        cursor.execute("delete from ops.pages where source = %s and page_key = any(%s)", (source, gone))
-    kept = [
-        (source, one.page_key, one.etag, one.last_modified, one.records, one.spared_pages)
-        + (json.dumps(one.standing_requests, ensure_ascii=False), facts_sha256, batch.crawl_id)
-        for one in found.values()
-        if one.etag or one.last_modified
-    ]
-    if kept:
-        execute_values(
-            cursor,
-            "insert into ops.pages (source, page_key, etag, last_modified, records, spared_pages, standing_requests, "
-            "facts_sha256, crawl_id) values %s on conflict (source, page_key) do update set etag = excluded.etag, "
-            "last_modified = excluded.last_modified, records = excluded.records, spared_pages = excluded.spared_pages, "
-            "standing_requests = excluded.standing_requests, facts_sha256 = excluded.facts_sha256, "
-            "crawl_id = excluded.crawl_id",
-            kept,
-        )
-
-
 def _site(source: AnySource) -> str:
     # The demo site's port may move, and with it the addresses that were kept.
     return source.addresses()[0]
@@ -616,15 +418,3 @@ def _site(source: AnySource) -> str:
 
 def _landing_failed(error: Exception) -> str:
     return f"Landing failed: {redact(' '.join(str(error).split()))[0]}. Nothing of this batch landed; crawl again."
-
-
-def _last_good(day: date | None) -> str:
-    return f"; last good crawl {day}" if day else ""
-
-
-def _records_per_page(records: int, pages: int, spared_pages: int) -> float | None:
-    return records / (pages + spared_pages) if pages + spared_pages else None
-
-
-def _counted(faults: Counter) -> str:
-    return ", ".join(f"{fault} ({count})" for fault, count in faults.most_common(5))

@@ -162,9 +162,7 @@ def test_when_an_original_changes_its_earliest_copy_takes_its_place(warehouse, t
 
 
 def test_hostile_text_is_text(warehouse):
-    hostile = (
-        "'; drop table ops.duplicates; -- \\N {1,2} %s %(x)s \\ud800 <script>alert(1)</script> \t한글 \U0001f642"
-    )
+    hostile = "'; drop table ops.duplicates; -- \\N {1,2} %s %(x)s \\ud800 <script>alert(1)</script> \t한글 \U0001f642"
     assert marked(review("it's {\"a\"}, \\ \t'", hostile)) == 0
     assert marked(review("2", hostile + "!")) == 1
     assert copies() == {"shop:2": "shop:it's {\"a\"}, \\ \t'"}
