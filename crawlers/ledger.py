@@ -217,25 +217,15 @@ class Crawl:
             is_over = reason in ("finished", "limit") and self.overrun is None
             if self.failure is None and is_over and reason == "finished":
                 vanished = fields.judge(connection, self.source.name, self.crawl_id)
-                self.failure = (
-                    " ".join(
-                        filter(
-                            None,
-                            (
-                                vanished,
-                                why_failed(
-                                    self.source,
-                                    counts,
-                                    self.robots_verdict,
-                                    self.is_full_sweep,
-                                    self.usual_records_per_page,
-                                    self.last_good_on,
-                                ),
-                            ),
-                        )
-                    )
-                    or None
+                untrusted = why_failed(
+                    self.source,
+                    counts,
+                    self.robots_verdict,
+                    self.is_full_sweep,
+                    self.usual_records_per_page,
+                    self.last_good_on,
                 )
+                self.failure = " ".join(filter(None, (vanished, untrusted))) or None
             counts.is_complete &= reason == "finished" and is_over and self.failure is None
             outcome = "failed" if self.failure else "finished" if is_over else "abandoned"
             message = self.failure or self.overrun
