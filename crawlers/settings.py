@@ -49,6 +49,7 @@ DOWNLOADER_MIDDLEWARES = {
 EXTENSIONS = {
     "scrapy.extensions.throttle.AutoThrottle": None,
     "crawlers.robots.Throttle": 0,
+    "crawlers.log.RedactedLog": 0,
 }
 SPIDER_MIDDLEWARES = {
     "crawlers.middlewares.Landing": 40,

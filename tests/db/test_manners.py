@@ -188,6 +188,15 @@ def test_pages_that_are_too_large_are_refused_and_their_neighbours_land(site, de
     assert sum(faults.values()) == 3
 
 
+def test_an_address_with_personal_data_reaches_no_log(site, describe):
+    site.answers["/list"] = site.html('<a class="s" href="/s/010-1234-5678"></a><a class="s" href="/s/1"></a>')
+    site.answers["/s/010-1234-5678"] = (500, {}, b"")
+    assert crawl("shop", DAY)["stats"]["faults"] == {"HTTP 500": 1}
+    log = log_file("shop").read_text()
+    assert "/s/[phone]" in log
+    assert "1234-5678" not in log
+
+
 def test_korean_pages_are_read_whatever_they_declare(site, describe):
     text = "똠양꿍이 맛있고 값도 싸서 자주 옵니다. 다음에는 부모님을 모시고 다시 와야겠습니다."
     site.answers["/s/0"] = site.html(review(0, text), "cp949")
