@@ -90,7 +90,7 @@ class Intake:
     def _review(self, record: Record, fetched_at: datetime) -> ReviewItem:
         written, rating = record["written_at"], record["rating"]
         written_at, precision = self._read_date(written, fetched_at) if written else (None, None)
-        stars, scale = _read_stars(rating, float(record["rating_max"])) if rating else (None, None)
+        stars, scale = _read_stars(rating, _scale(record["rating_max"])) if rating else (None, None)
         return ReviewItem.of(
             {
                 **record,
@@ -117,6 +117,17 @@ class Intake:
             # A whole date means the same at any hour, so pages share what was read.
             fetched_at = fetched_at.replace(minute=0, second=0, microsecond=0)
         return _read_date(text, fetched_at, self._zone)
+
+
+def _scale(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return _read_stars(text, 5.0)[0]
+    except ValueError:
+        raise ValueError(f"the end of the rating's scale, “{text[:40]}”, cannot be read") from None
 
 
 def _reason(error: ValidationError) -> str:

@@ -53,6 +53,15 @@ def test_the_address_is_redacted_and_stands_without_its_fragment(intake):
     assert (item.url, finds) == (f"{URL}?tel=[phone]", 1)
 
 
+@pytest.mark.parametrize(("end", "scale"), [("10", 10), ("5점", 5), ("5.0", 5), ("100%", 100), ("열", None)])
+def test_the_end_of_the_scale_may_have_a_unit(intake, end, scale):
+    item, _ = intake.take(RECORD | {"rating": "4", "rating_max": end}, URL, FETCHED_AT)
+    if scale is None:
+        assert item.reason == f"the end of the rating's scale, “{end}”, cannot be read"
+    else:
+        assert (item.rating, item.rating_max) == (4, scale)
+
+
 @given(DATES)
 def test_dates_that_pass_by_their_form_hold_nothing_to_redact(date):
     assert redact(date) == (date, 0)
