@@ -1,5 +1,6 @@
 """Commands that bring records into the warehouse."""
 
+from collections import Counter
 from typing import Annotated, Literal
 
 import typer
@@ -10,6 +11,8 @@ from rich.text import Text
 from cli.terminal import printable
 from maeari import clock
 from maeari.errors import MaeariError
+
+SHOWN_FAULTS = 5
 
 app = typer.Typer()
 console = Console()
@@ -80,6 +83,9 @@ def _outcome(summary: dict, begun_with: int) -> str:
     line += f"{summary['rejected']:,} refused"
     if begun_with:
         line += f"; went on from {begun_with:,} records"
+    if faults := summary["stats"].get("faults"):
+        most = Counter(faults).most_common(SHOWN_FAULTS)
+        line += f". Faults: {', '.join(f'{fault} ({count:,})' for fault, count in most)}"
     # A crawl that stopped at a limit of its source's says so.
     return f"{line}. {summary['message']}" if summary["message"] else line
 

@@ -81,17 +81,19 @@ class ReviewPagesSpider(SourceSpider):
         return paging.address_at(template, by, by.first) if f"{{{by.by}}}" in template else template
 
     def _next_page(self, response: HtmlResponse, callback, records: list[Record], **meta) -> Iterator[Request]:
+        if is_shown_again(response, records):
+            return
         by = self.source.paging
+        meta["shown"] = paging.with_shown(response.meta.get("shown", []), records)
         if isinstance(by, NextLink):
             if url := leads_to(response, response.css(by.link).xpath("@href").get()):
                 yield self.ask(url, callback, **meta)
-        elif not is_shown_again(response, records):
+        else:
             place = paging.following(by, response.meta.get("place", by.first))
             if place is not None:
                 template = response.meta.get("template", response.url)
-                shown = paging.with_shown(response.meta.get("shown", []), records)
                 url = paging.address_at(template, by, place)
-                yield self.ask(url, callback, template=template, place=place, shown=shown, **meta)
+                yield self.ask(url, callback, template=template, place=place, **meta)
 
     def _marked_up_reviews(self, response: HtmlResponse) -> Iterator[Record]:
         for objects in (json_ld.objects, microdata.objects):

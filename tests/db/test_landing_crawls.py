@@ -1,7 +1,11 @@
 """Crawls of a site of our own over HTTP, with its faults and its news."""
 
+import os
 import random
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +13,7 @@ from crawlers.errors import CrawlFailed
 from crawlers.run import crawl, landed_since
 
 DAY = date(2026, 5, 31)
+MAEARI = Path(sys.executable).parent / "maeari"
 
 
 def test_a_crawl_lands_counts_and_says_what_robots_txt_allows(site):
@@ -82,6 +87,27 @@ def test_faults_are_counted_and_the_crawl_goes_on_and_comes_back(site):
     healed = crawl("shop", DAY)
     assert summary["landed"] + healed["landed"] == 5016
     assert healed["stats"]["unread_subjects"] == []
+
+
+def test_links_to_a_next_page_that_shows_the_same_for_ever_end_there(site):
+    following = '<a rel="next" href="/s/s0?page={}">'
+    status, headers, page = site.subject("s0", 1)
+    for n in range(2, 20):
+        body = page.replace(following.format(2).encode(), following.format(n + 1).encode())
+        site.faults[f"/s/s0?page={n}"] = (status, headers, body)
+    summary = crawl("shop", DAY)
+    assert [path for path in site.asked if path.startswith("/s/s0")] == ["/s/s0", "/s/s0?page=2"]
+    assert (summary["outcome"], summary["stats"]["faults"]) == ("finished", {})
+    assert summary["landed"] == site.rows("select count(*) from raw.reviews")[0][0]
+
+
+def test_the_command_names_the_faults_of_a_crawl_that_finished(site):
+    site.faults["/s/s1"] = (404, {}, b"")
+    result = subprocess.run(
+        [MAEARI, "crawl", "shop"], capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"}
+    )
+    assert result.returncode == 0
+    assert "Faults: HTTP 404 (1)" in result.stdout
 
 
 def test_a_site_that_changed_its_markup_fails_the_crawl_with_a_sentence(site):
