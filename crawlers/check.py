@@ -331,6 +331,8 @@ def fetch_with(source: AnySource, work: Callable[[Fetch], Awaitable[dict]]) -> t
                 outcome["error"] = CrawlFailed(f"Looking at the site took longer than {CHILD_SECONDS} seconds.")
             except Exception as error:
                 outcome["error"] = error
+            # Scrapy itself looks only every five seconds whether anything is left to do.
+            self._close("finished")
             return
             yield
 
