@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 import jmespath
 from croniter import croniter
 from parsel import csstranslator
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from crawlers.errors import SourceError
 from maeari.settings import Settings
@@ -89,7 +89,9 @@ class Source(_Facts):
     owner: str = Field(min_length=1, description="Whose site it is")
     licence: str = Field(min_length=1, description="The licence or terms under which its content may be kept")
     terms_url: str | None = None
-    terms_checked_by: str | None = Field(default=None, description="Who of the team has read the terms")
+    terms_checked_by: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] | None = Field(
+        default=None, description="Who of the team has read the terms"
+    )
     terms_checked_on: date | None = None
     local: bool = Field(default=False, description="The site is on a private network, whose addresses may be fetched")
     schedule: Cron = Field(default="0 4 * * *", description="When to crawl, in the business zone")

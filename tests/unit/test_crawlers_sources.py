@@ -58,6 +58,7 @@ def test_every_committed_source_is_valid(file):
         ({"start_urls": ["shop.example"]}, "must begin with http:// or https://"),
         ({"start_urls": ["{demo_site}/list"]}, "“demo” is set"),
         ({"delay_seconds": -1}, "“delay_seconds” is -1"),
+        ({"terms_checked_by": " "}, "“terms_checked_by” is ' ': string should have at least 1 character"),
         ({"name": "other"}, "name is “other”; make it “shop”"),
         ({"selectors": {"review": "li", "id": "b"}}, "“selectors.body” is missing; add it"),
         ({"selectors": {"review": "li", "body": "b"}}, "“selectors.id” is missing; add it"),
@@ -131,7 +132,8 @@ def test_a_ready_made_source_is_not_crawled_until_somebody_has_read_its_terms(fi
     assert all([source.owner, source.licence, source.terms_url])
     assert source.delay_seconds > 0
     assert all(url.startswith("https://") for url in source.start_urls)
-    with pytest.raises(SourceError, match=rf"{file.stem} is not crawled: (needs .*; )?unverified\. Read the site's terms"):
+    said = rf"{file.stem} is not crawled: (needs .*; )?unverified\. Read the site's terms"
+    with pytest.raises(SourceError, match=said):
         check_allowed(source)
 
 
