@@ -26,6 +26,8 @@ BLOCKS_FOR_SELECTORS = 8
 _RATING_TEXT = re.compile(r"[★☆⭐🌟]|\d\s*점|\d\s*(?:/|out of)\s*\d|별표?\s*\d")
 _DATE_TEXT = re.compile(
     r"\d{2,4}\s*[.\-/년]\s*\d{1,2}\s*[.\-/월]\s*\d{1,2}|\d월\s*\d|\d\s*\S{1,3}\s*(?:전|ago)\b|^(?:방금|오늘|어제|그제|그저께)"
+    r"|\b(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}\.? \d|"
+    r"\d(?:st|nd|rd|th)? (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 )
 _HINTS = {
     "rating": r"rating|rate|star|score|grade|point|별점|평점|점수",
@@ -252,7 +254,7 @@ def _rating(columns: list[_Column], blocks: list[Selector]) -> tuple[_Column | N
         scale = next((end for end in (5, 10, 100) if highest <= max(end, named)), None)
         if scale is None or highest == 0:
             continue
-        is_one_value = len(set(values)) == 1 and len(values) > 4
+        is_one_value = len(set(readings)) == 1 and len(values) > 4
         candidates.append((is_one_value, told < 0.9, -round(column.share, 1), mean(map(len, values)), column, scale))
     if not candidates:
         return None, 5

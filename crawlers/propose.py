@@ -250,7 +250,10 @@ async def _interfaces(site: _Site, first: TextResponse) -> AsyncIterator[tuple[d
         facts |= await _api_paging(site, first, answer, path, records)
         if kind == "review_api" and "subject_id" not in fields:
             facts |= _one_subject(facts, first.url)
-        yield facts, [f"The address answers in JSON with {len(records)} records at “{path}”."]
+        reasons = [f"The address answers in JSON with {len(records)} records at “{path}”."]
+        if "paging" not in facts:
+            reasons.append("No way to a next page was found: only these are read, unless “paging” tells one.")
+        yield facts, reasons
 
 
 def _one_subject(facts: dict, url: str) -> dict:
@@ -285,12 +288,28 @@ async def _api_paging(site: _Site, first: TextResponse, answer: object, path: st
             if re.fullmatch(r"(?:next_?)?cursor|next_?page_?token", name, re.IGNORECASE) and answer[name]:
                 parameter = "cursor" if "cursor" in name.lower() else "pageToken"
                 return {"paging": {"by": "cursor", "parameter": parameter, "path": path_key(name)}}
+    if (paging := _paging_of_next(first.url, answer, len(records))) is not None:
+        return {"paging": paging}
     sign = "&" if parts.query else "?"
     counted = [await _records_at(site, f"{first.url}{sign}page={number}", path) for number in range(3)]
     for number in (1, 0):
         if counted[number] == records and counted[number + 1] not in (None, [], records):
             return {"paging": {"by": "page", "parameter": "page"} | ({} if number else {"first": 0})}
     return {}
+
+
+def _paging_of_next(url: str, answer: object, records: int) -> dict | None:
+    """How the pages are counted, by the address of the next one that an answer holds."""
+    holders = [answer, *answer.values()] if isinstance(answer, dict) else []
+    for link in (holder.get("next") for holder in holders if isinstance(holder, dict)):
+        following = joined(url, link) if isinstance(link, str) else None
+        for name, value in parse_qsl(urlsplit(following or "").query):
+            if PAGE_NAMES.match(name) and value.isdecimal() and int(value) > 0:
+                return {"by": "page", "parameter": name} | ({} if value == "2" else {"first": int(value) - 1})
+            if OFFSET_NAMES.match(name) and value.isdecimal() and int(value) >= records:
+                first = int(value) - records
+                return {"by": "offset", "parameter": name, "step": records} | ({"first": first} if first else {})
+    return None
 
 
 async def _records_at(site: _Site, url: str, path: str) -> list[dict] | None:

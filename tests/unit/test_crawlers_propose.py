@@ -206,6 +206,39 @@ def test_an_interface_that_answers_in_json():
     assert found.checked.records == 10
 
 
+def test_an_interface_whose_answer_links_to_the_next_page():
+    def page(first: int) -> tuple[str, str]:
+        reviews = [
+            {"uuid": f"u-{n}", "attributes": {"text": text(n), "score": n % 5 + 1}} for n in range(first, first + 9)
+        ]
+        return "application/json", json.dumps({"data": reviews, "links": {"next": f"/api?offset={first + 9}"}})
+
+    found = proposed({"/api": page(0), "/api?offset=0": page(0)}, "/api")
+    assert found.facts["paging"] == {"by": "offset", "parameter": "offset", "step": 9}
+
+
+def test_an_interface_without_a_way_to_a_next_page_says_so():
+    reviews = [{"id": n, "text": text(n), "score": n % 5 + 1} for n in range(9)]
+    found = proposed({"/api": ("application/json", json.dumps(reviews))}, "/api")
+    assert "paging" not in found.facts
+    assert "No way to a next page was found" in found.reasons[-1]
+
+
+def test_blocks_whose_classes_a_build_made():
+    reviews = "".join(
+        f'<div class="css-1x{n}ab9"><div data-review-id="{700 + 3 * n}"><div class="css-a8f">'
+        f'<span class="css-zz1">user{n}</span><span class="css-q3q" aria-label="Rated {n % 5 + 1} out of 5">★★★</span>'
+        f'</div><div class="css-77d">Jan {n + 1}, 2025</div><div class="css-0ff">{text(n)}</div></div></div>'
+        for n in range(8)
+    )
+    found = proposed({"/": html(f'<div id="app"><h1>Coffee</h1>{reviews}</div>')})
+    assert found.facts["selectors"]["rating"] == "span::attr(aria-label)"
+    assert [(one["rating"], one["when"]) for one in found.examples[:2]] == [
+        ("1 of 5", "2025-01-01"),
+        ("2 of 5", "2025-01-02"),
+    ]
+
+
 def test_an_interface_whose_address_names_the_subject():
     reviews = [{"reviewNo": n, "comment": text(n), "regDate": "2025-01-13"} for n in range(9)]
     found = proposed({"/products/4711/reviews": ("application/json", json.dumps(reviews))}, "/products/4711/reviews")
