@@ -21,6 +21,7 @@ from crawlers.redaction import redact_key
 from crawlers.spiders.base import SourceSpider
 
 ENTRIES = "//*[local-name()='item' or local-name()='entry' or local-name()='url' or local-name()='sitemap']"
+ROOTS = ("rss", "rdf", "feed", "urlset", "sitemapindex")
 GZIP = b"\x1f\x8b"
 CARRIED = ("title", "section", "author", "published")
 LONGEST_KEY = 500
@@ -144,7 +145,10 @@ def read_entries(body: bytes, header_encoding: str | None = None) -> Iterator[di
     root = etree.fromstring(text.encode("utf-8", "replace"), parser) if text else None
     if root is None:
         raise PageFault("not XML")
-    for node in root.xpath(ENTRIES):
+    nodes = root.xpath(ENTRIES)
+    if not nodes and _name(root)[1].lower() not in ROOTS:
+        raise PageFault("neither a feed nor a sitemap")
+    for node in nodes:
         name = _name(node)[1]
         if name == "url" and (node.getparent() is None or _name(node.getparent())[1] != "urlset"):
             continue

@@ -38,6 +38,8 @@ class ReviewPagesSpider(SourceSpider):
             yield self.ask(url, self.parse_subject, subject=self.subject_id(url), standing=True)
         if urls:
             yield from self._next_page(response, self.parse, [{"body": url} for url in urls], standing=True)
+        elif not response.meta.get("shown"):
+            self.count_fault("no link to a subject on the list", None)
 
     def parse_subject(self, response: HtmlResponse) -> Iterator[Record | Request]:
         """A page of one subject's reviews."""

@@ -101,6 +101,20 @@ def test_links_to_a_next_page_that_shows_the_same_for_ever_end_there(site):
     assert summary["landed"] == site.rows("select count(*) from raw.reviews")[0][0]
 
 
+def test_a_list_or_feed_that_became_another_page_is_a_fault_beside_those_that_stayed(site):
+    for name, start in (("shop", "/list"), ("press", "/feed.xml")):
+        site.rewrite(name, start_urls=[f"{site.base}{start}", f"{site.base}/moved"])
+    moved = "<!DOCTYPE html><html><body><h1>이사했습니다</h1></body></html>"
+    site.faults["/moved"] = (200, {"Content-Type": "text/html"}, moved.encode())
+    shop, press = crawl("shop", DAY), crawl("press", DAY)
+    assert shop["stats"]["faults"] == {"no link to a subject on the list": 1}
+    assert press["stats"]["faults"] == {"neither a feed nor a sitemap": 1}
+    assert not shop["stats"]["is_complete"]
+    assert not press["stats"]["is_complete"]
+    site.faults["/moved"] = (200, {"Content-Type": "text/xml"}, b"<rss><channel></channel></rss>")
+    assert crawl("press", DAY)["stats"]["faults"] == {}
+
+
 def test_the_command_names_the_faults_of_a_crawl_that_finished(site):
     site.faults["/s/s1"] = (404, {}, b"")
     result = subprocess.run(
