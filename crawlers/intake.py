@@ -15,6 +15,7 @@ from maeari import clock
 from maeari.settings import Settings
 
 Record = dict[str, str | None]
+LONGEST_SECTION = 500
 KEYS = ("source_review_id", "source_article_id", "subject_id")
 DATES = ("written_at", "published_at")
 _APART = {"author_key", *KEYS, *DATES}
@@ -107,7 +108,8 @@ class Intake:
     def _article(self, record: Record, fetched_at: datetime) -> ArticleItem:
         published = record["published_at"]
         published_at = self._read_date(published, fetched_at)[0] if published else None
-        provenance = {"source": self.source, "crawl_id": self.crawl_id, "fetched_at": fetched_at}
+        section = record["section"] and record["section"][:LONGEST_SECTION]
+        provenance = {"section": section, "source": self.source, "crawl_id": self.crawl_id, "fetched_at": fetched_at}
         return ArticleItem.of({**record, **provenance, "published_at": published_at})
 
     def _read_date(self, text: str, fetched_at: datetime) -> tuple:

@@ -29,6 +29,7 @@ from maeari import clock
 from maeari.errors import DatabaseUnavailable, MaeariError
 
 HISTORY = 10
+REPEATED = 5
 GOES_ON_WITHIN = timedelta(days=1)
 LAST_WAIT_SECONDS = 60
 LIMITS = {
@@ -225,7 +226,8 @@ class Crawl:
                     self.usual_records_per_page,
                     self.last_good_on,
                 )
-                self.failure = " ".join(filter(None, (vanished, untrusted))) or None
+                repeated = self._repeated_article(cursor)
+                self.failure = " ".join(filter(None, (vanished, untrusted, repeated))) or None
             counts.is_complete &= reason == "finished" and is_over and self.failure is None
             outcome = "failed" if self.failure else "finished" if is_over else "abandoned"
             message = self.failure or self.overrun
@@ -244,6 +246,21 @@ class Crawl:
                 )
             if outcome != "abandoned" or not counts.position_is_whole:
                 position.delete(cursor, self.crawl_id)
+
+    def _repeated_article(self, cursor: Cursor) -> str | None:
+        """Why a crawl failed that landed one text over and over: a site that is down may say so at every address."""
+        cursor.execute(
+            "select count(*), (sum(count(*)) over ())::integer from ops.uncompared_texts "
+            "where kind = 'article' and crawl_id = %s group by md5(body) order by 1 desc limit 1",
+            (self.crawl_id,),
+        )
+        most, landed = cursor.fetchone() or (0, 0)
+        if most < REPEATED or most <= landed / 2:
+            return None
+        return (
+            f"{most} of {landed} articles of {self.source.name} landed with one and the same text. The site probably "
+            "showed a notice in their place; when it is back, the next crawl reads everything again."
+        )
 
     async def _land_off_reactor(self, pages: list[Page]) -> None:
         await self.off_reactor(self.land, pages)
@@ -338,12 +355,13 @@ def _new_crawl(cursor: Cursor, source: AnySource, as_of: date, limit: int | None
     )
     (before_is_complete,) = cursor.fetchone() or (False,)
     cursor.execute(
-        "select max(as_of_on) from ops.crawls where source = %s and is_full_sweep and outcome = 'finished' "
-        "and (stats->>'is_complete')::boolean",
+        "select as_of_on from ops.crawls where source = %s and is_full_sweep and outcome = 'finished' "
+        "and (stats->>'is_complete')::boolean order by crawl_id desc limit 1",
         (source.name,),
     )
-    (swept_on,) = cursor.fetchone()
-    is_due = swept_on is None or (as_of - swept_on).days >= source.full_sweep_every_days
+    (swept_on,) = cursor.fetchone() or (None,)
+    # A day once mistyped, far ahead, must not put sweeps off until then.
+    is_due = swept_on is None or abs((as_of - swept_on).days) >= source.full_sweep_every_days
     cursor.execute(
         "insert into ops.crawls (source, as_of_on, facts_sha256, record_limit, is_full_sweep, stats) "
         "values (%s, %s, %s, %s, %s, %s) returning crawl_id",

@@ -24,9 +24,9 @@ from maeari.settings import CHECKOUT, Settings
 
 PROGRESS_SECONDS = 0.5
 _NEXT_STEPS = {
+    "needs": "Set it, or start what it names with `make up`; `maeari source list` tells what each source waits for.",
     "unverified": "Read the site's terms, then write who read them and when into its file as terms_checked_by and "
     "terms_checked_on. Until then `maeari source check` looks at a page or two.",
-    "needs": "Set it, or start what it names with `make up`; `maeari source list` tells what each source waits for.",
 }
 SUMMARY = ("crawl_id", "source", "outcome", "pages", "items", "landed", "duplicates", "rejected", "redacted")
 SUMMARY += ("robots_verdict", "message", "stats")
@@ -138,6 +138,7 @@ def _run_here(name: str, as_of: date, limit: int | None) -> str:
     from crawlers.spiders import SPIDERS
 
     source = load_source(name)
+    check_allowed(source)
     settings = scrapy_settings(source, log_file(name))
     settings.setdict(
         {

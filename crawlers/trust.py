@@ -32,6 +32,12 @@ def why_failed(
         usual,
         last_good_on,
     )
+    if failure is None and counts.rejected > counts.items:
+        failure = (
+            f"{source.name} brought {counts.rejected} records that were refused and {counts.items} that were not. "
+            f"raw.rejected has the reasons{_last_good(last_good_on)}. `maeari source check {source.name}` looks at "
+            "a page."
+        )
     expected = source.expected_records
     if failure is None and expected and is_full_sweep and counts.is_complete and counts.items < expected / 2:
         failure = (

@@ -146,3 +146,18 @@ def test_a_crawl_ends_with_the_process_that_asked_for_it(site):
         child.stdout.readline()
         child.stdin.close()
         assert child.wait(timeout=30) != 0
+
+
+def test_a_crawl_of_mostly_refused_records_fails_and_says_where_their_reasons_are(site):
+    site.reviews = {"s0": [site.review(f"s0-{n}", n, reviewBody=None if n % 3 else f"{n}번째 후기") for n in range(60)]}
+    with pytest.raises(CrawlFailed, match=r"40 records that were refused and 20 that were not.*raw\.rejected"):
+        crawl("shop", DAY)
+
+
+def test_no_door_leads_around_the_reading_of_terms(site):
+    site.rewrite("shop", terms_checked_by=None, terms_checked_on=None)
+    with site.crawling("shop") as child:
+        said = child.stdout.read()
+        assert child.wait(timeout=60) != 0
+    assert "shop is not crawled: unverified" in str(said)
+    assert site.rows("select count(*) from ops.crawls") == [(0,)]

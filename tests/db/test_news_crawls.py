@@ -3,6 +3,9 @@
 import gzip
 from datetime import date
 
+import pytest
+
+from crawlers.errors import CrawlFailed
 from crawlers.run import crawl
 
 DAY = date(2026, 5, 31)
@@ -22,6 +25,32 @@ def test_an_edited_article_is_seen_by_the_next_full_sweep_and_not_before(site):
     assert (swept["landed"], swept["duplicates"]) == (1, 29)
     versions = site.rows("select version_no, body like '고쳐%%' from raw.articles where source_article_id = '/news/3'")
     assert sorted(versions) == [(1, False), (2, True)]
+
+
+def test_a_notice_in_place_of_every_article_fails_the_crawl_and_the_next_one_mends_them(site):
+    site.rewrite("press", full_sweep_every_days=7)
+    crawl("press", DAY)
+    notice = site.html(f"<article><h1>점검 중</h1><p>{'더 나은 모습으로 곧 돌아오겠습니다. ' * 8}</p></article>")
+    site.faults = {f"/news/{number}": notice for number in range(30)}
+    with pytest.raises(CrawlFailed, match="30 of 30 articles of press landed with one and the same text"):
+        crawl("press", date(2026, 6, 10))
+    site.faults = {}
+    assert crawl("press", date(2026, 6, 11))["landed"] == 30
+    assert site.rows("select count(*) from raw.articles where version_no = 3 and body like '%번째 소식%'") == [(30,)]
+
+
+def test_a_section_of_any_length_refuses_no_article(site):
+    head = f'<meta property="article:section" content="{"경제 " * 400}">'
+    status, headers, body = site.answer("/news/1")
+    site.faults["/news/1"] = (status, headers, body.replace(b"<body>", f"<head>{head}</head><body>".encode()))
+    assert crawl("press", DAY)["landed"] == 30
+
+
+def test_a_day_once_mistyped_puts_no_full_sweep_off(site):
+    crawl("press", date(2036, 1, 1))
+    crawl("press", DAY)
+    crawl("press", date(2026, 6, 10))
+    assert site.rows("select is_full_sweep from ops.crawls order by crawl_id") == [(True,), (True,), (True,)]
 
 
 def test_an_article_whose_address_holds_personal_data_is_known_by_its_redacted_key(site):
