@@ -132,7 +132,7 @@ def test_a_ready_made_source_is_not_crawled_until_somebody_has_read_its_terms(fi
     assert all([source.owner, source.licence, source.terms_url])
     assert source.delay_seconds > 0
     assert all(url.startswith("https://") for url in source.start_urls)
-    said = rf"{file.stem} is not crawled: (needs .*; )?unverified\. Read the site's terms"
+    said = rf"{file.stem} is not crawled: (needs .*; )?unverified\. (Set it, .*)?Read the site's terms"
     with pytest.raises(SourceError, match=said):
         check_allowed(source)
 
