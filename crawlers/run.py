@@ -28,6 +28,7 @@ _NEXT_STEPS = {
     "unverified": "Read the site's terms, then write who read them and when into its file as terms_checked_by and "
     "terms_checked_on. Until then `maeari source check` looks at a page or two.",
 }
+_TELLING = threading.Lock()
 SUMMARY = ("crawl_id", "source", "outcome", "pages", "items", "landed", "duplicates", "rejected", "redacted")
 SUMMARY += ("robots_verdict", "message", "stats")
 
@@ -206,7 +207,14 @@ def scrapy_settings(source: AnySource, log: Path):
 
 def _report(crawl) -> None:
     counts = {name: getattr(crawl, name) for name in ("crawl_id", "pages", "items", "rejected")}
-    print(json.dumps(counts), flush=True)
+    _tell_parent(counts)
+
+
+def _tell_parent(facts: dict) -> None:
+    # Two threads tell: `print` writes a line and its end apart, and the parent would meet two lines in one.
+    with _TELLING:
+        sys.stdout.write(json.dumps(facts) + "\n")
+        sys.stdout.flush()
 
 
 def _report_for_ever(crawl) -> None:
@@ -230,7 +238,7 @@ def main() -> None:
         if reason != "shutdown":
             _mark_copies(name)
     except MaeariError as error:
-        print(json.dumps({"error": str(error)}), flush=True)
+        _tell_parent({"error": str(error)})
         sys.exit(1)
 
 

@@ -1,5 +1,9 @@
 """Sources as their files say, and the rule by which a crawl fails."""
 
+import json
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -10,6 +14,7 @@ from crawlers.errors import SourceError
 from crawlers.ledger import Crawl
 from crawlers.run import check_allowed, user_agent
 from crawlers.trust import judge
+from maeari.settings import CHECKOUT
 
 FILES = sorted(sources.FOLDER.glob("*.yml"))
 REVIEWS = {
@@ -216,3 +221,16 @@ def test_beyond_loopback_a_contact_must_be_set(home, monkeypatch):
 def test_a_crawl_fails_below_half_of_the_usual_records_a_page(records, pages, spared, usual, fails):
     sentence = judge("shop", records, pages, spared, usual)
     assert (sentence is not None) == fails
+
+
+def test_what_two_threads_tell_the_parent_arrives_line_by_line():
+    code = (
+        "import threading; from crawlers import run\n"
+        "def tell(): [run._tell_parent({'items': number}) for number in range(2_000)]\n"
+        "threads = [threading.Thread(target=tell) for _ in range(2)]\n"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]"
+    )
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    told = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+    lines = told.stdout.splitlines()
+    assert sorted(json.loads(line)["items"] for line in lines) == sorted([*range(2_000)] * 2)
