@@ -337,7 +337,7 @@ def fetch_with(source: AnySource, work: Callable[[Fetch], Awaitable[dict]]) -> t
             yield
 
     settings = scrapy_settings(source, log_file())
-    settings.setdict({"SPIDER_MIDDLEWARES": {}, "ITEM_PIPELINES": {}}, priority="cmdline")
+    settings.setdict({"SPIDER_MIDDLEWARES": {}}, priority="cmdline")
     process = AsyncCrawlerProcess(settings)
     crawler = process.create_crawler(Reader)
     process.crawl(crawler, crawl=CheckCrawl(source, clock.today()))

@@ -119,7 +119,7 @@ class Gatherer:
                 if self._rows < BATCH_ROWS:
                     return
                 await asyncio.wait([self._landing])
-            elif self._is_due():
+            else:
                 self._landing = asyncio.ensure_future(self._land(self.rest()))
 
     def rest(self) -> list[Page]:

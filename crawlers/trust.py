@@ -24,14 +24,7 @@ def why_failed(
             f"{source.name} was not read, because its robots.txt does not allow it ({robots_verdict}). "
             "Ask the site's owner, or remove the source."
         )
-    failure = judge(
-        source.name,
-        counts.items,
-        counts.pages,
-        counts.spared_pages,
-        usual,
-        last_good_on,
-    )
+    failure = judge(source.name, counts.items, counts.pages, counts.spared_pages, usual, last_good_on)
     if failure is None and counts.rejected > counts.items:
         failure = (
             f"{source.name} brought {counts.rejected} records that were refused and {counts.items} that were not. "

@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import closing, suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
+from http.server import HTTPServer
 from itertools import count
 from pathlib import Path
 
@@ -28,6 +30,20 @@ def maeari_home() -> Iterator[Path]:
     yield home
     del os.environ["MAEARI_HOME"]
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[HTTPServer], HTTPServer]]:
+    """A function that runs an HTTP server in a thread until the test ends, and returns it."""
+    with ExitStack() as stack:
+
+        def run(server: HTTPServer) -> HTTPServer:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.server_close)
+            stack.callback(server.shutdown)
+            return server
+
+        yield run
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,9 +173,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def site(warehouse, maeari_home):
-    server = Site()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+def site(serve, warehouse, maeari_home):
+    server = serve(Site())
     folder = maeari_home / "sources"
     folder.mkdir(exist_ok=True)
     server.sources = folder
@@ -189,5 +187,3 @@ def site(warehouse, maeari_home):
     yield server
     for file in folder.glob("*.yml"):
         file.unlink()
-    server.shutdown()
-    server.server_close()

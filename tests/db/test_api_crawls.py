@@ -182,16 +182,12 @@ def _shop(kind: str, rest: list[str], place: int) -> Answer:
 
 
 @pytest.fixture
-def site(warehouse, maeari_home, monkeypatch):
+def site(serve, warehouse, maeari_home, monkeypatch):
     for name, value in {"DATA_GO_KR_KEY": KEY, "NAVER_CLIENT_ID": "an id of ours", "NAVER_CLIENT_SECRET": KEY}.items():
         monkeypatch.setenv(name, value)
-    server = Interfaces()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
+    yield serve(Interfaces())
     for file in (maeari_home / "sources").glob("*.yml"):
         file.unlink()
-    server.shutdown()
-    server.server_close()
 
 
 def copy_of(name: str, site: Interfaces, **changes) -> str:

@@ -1,6 +1,5 @@
 """Crawls of a site whose markup changes: which field vanished is said, and only when enough was seen."""
 
-import threading
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -64,9 +63,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def shop(warehouse, maeari_home):
-    server = Shop()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+def shop(serve, warehouse, maeari_home):
+    server = serve(Shop())
     file = maeari_home / "sources" / "shop.yml"
     file.parent.mkdir(exist_ok=True)
     selectors = {name: f".{name}" for name in ("title", "author", "rating", "body")}
@@ -77,8 +75,6 @@ def shop(warehouse, maeari_home):
     file.write_text(yaml.safe_dump(facts))
     yield server
     file.unlink()
-    server.shutdown()
-    server.server_close()
 
 
 def rows(query: str) -> list[tuple]:

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import threading
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, urlsplit
@@ -73,25 +72,8 @@ def review(number: int, body: str | None = None) -> str:
 
 
 @pytest.fixture
-def start():
-    """A function that starts a site."""
-    started = []
-
-    def run(*arguments) -> Site:
-        server = Site(*arguments)
-        started.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return server
-
-    yield run
-    for server in started:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture
-def site(start) -> Site:
-    return start()
+def site(serve) -> Site:
+    return serve(Site())
 
 
 @pytest.fixture
@@ -157,8 +139,8 @@ def test_a_source_that_is_not_local_reads_no_private_address(site, describe):
     assert site.asked == []
 
 
-def test_crafted_links_and_redirects_reach_nothing_but_the_site(site, describe, start):
-    internal = start()
+def test_crafted_links_and_redirects_reach_nothing_but_the_site(site, describe, serve):
+    internal = serve(Site())
     site.answers["/s/0"] = (302, {"Location": f"{internal.base}/s/0"}, b"")
     site.answers["/s/1"] = (302, {"Location": f"http://localhost:{site.server_port}/s/2"}, b"")
     site.answers["/s/2"] = site.html(f'<meta http-equiv="refresh" content="0; url={internal.base}/s/2">')

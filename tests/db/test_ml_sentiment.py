@@ -6,7 +6,6 @@ Airflow is stood in for by a server that answers in the shapes of its REST API; 
 import hashlib
 import importlib
 import json
-import threading
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -148,13 +147,10 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def airflow(monkeypatch):
-    server = Airflow()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+def airflow(serve, monkeypatch):
+    server = serve(Airflow())
     monkeypatch.setenv("MAEARI_AIRFLOW_URL", f"http://127.0.0.1:{server.server_port}")
-    yield server
-    server.shutdown()
-    server.server_close()
+    return server
 
 
 def ask(version: int, as_of: date = FIRST, run_id: str = "run-1", is_replay: bool = False) -> dict:

@@ -6,7 +6,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -91,12 +90,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def forum():
-    server = Forum()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+def forum(serve):
+    return serve(Forum())
 
 
 @pytest.fixture(scope="module")

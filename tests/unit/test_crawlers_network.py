@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
@@ -222,12 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def site():
-    server = Site()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+def site(serve):
+    return serve(Site())
 
 
 LOOPBACKS = ("127.0.0.1", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "localhost")
@@ -249,9 +244,8 @@ def test_a_source_that_is_not_local_reaches_no_private_address(site, fetch):
     assert site.asked == []
 
 
-def test_a_local_source_reaches_its_site_and_no_other_port_or_host(site, fetch):
-    other = Site()
-    threading.Thread(target=other.serve_forever, daemon=True).start()
+def test_a_local_source_reaches_its_site_and_no_other_port_or_host(site, serve, fetch):
+    other = serve(Site())
     answers, *_ = fetch(
         [
             f"{site.base}/x",
@@ -265,8 +259,6 @@ def test_a_local_source_reaches_its_site_and_no_other_port_or_host(site, fetch):
         start_urls=[f"{site.base}/list"],
         local=True,
     )
-    other.shutdown()
-    other.server_close()
     assert [answer[:2] for answer in answers[:2]] == [[f"{site.base}/x", 200], [f"{site.base}/y", 200]]
     assert all("ffsite" in answer for answer in answers[2:])
     assert other.asked == []

@@ -1,6 +1,5 @@
 """What robots.txt allows, how fast, and what is said of it."""
 
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -53,12 +52,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def site():
-    server = Site()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+def site(serve):
+    return serve(Site())
 
 
 @pytest.fixture
