@@ -17,11 +17,11 @@ from crawlers.intake import Intake
 from crawlers.items import RefusedItem
 from crawlers.kinds import KINDS, AnySource, ReviewPages
 from crawlers.pages import Counts
-from crawlers.redaction import redact
 from crawlers.run import end_with_parent, require_contact, scrapy_settings
 from crawlers.sources import load_source, read_source, what_it_lacks
 from maeari import clock
 from maeari.errors import MaeariError
+from maeari.redaction import redact
 from maeari.settings import CHECKOUT, Settings
 
 PAGES = 6

@@ -7,9 +7,9 @@ from contextlib import ExitStack, suppress
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from crawlers.redaction import redact
 from maeari.errors import DatabaseUnavailable
 from maeari.postgres import advisory_lock, connect
+from maeari.redaction import redact
 
 RECONNECT_SECONDS = 3
 AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, DatabaseUnavailable)

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from crawlers.dates import read_date
 from crawlers.items import ArticleItem, RefusedItem, ReviewItem
-from crawlers.redaction import hashed_author, is_plain, redact, redact_key
 from crawlers.stars import read_stars
 from maeari import clock
+from maeari.redaction import hashed_author, is_plain, redact, redact_key
 from maeari.settings import Settings
 
 Record = dict[str, str | None]

@@ -22,11 +22,11 @@ from crawlers.errors import CrawlFailed, SpoolFull
 from crawlers.items import ArticleItem, ReviewItem
 from crawlers.kinds import AnySource
 from crawlers.pages import Batch, Counts, Gatherer, Page, Validators
-from crawlers.redaction import redact
 from crawlers.spool import Spool, held
 from crawlers.trust import why_failed
 from maeari import clock
 from maeari.errors import DatabaseUnavailable, MaeariError
+from maeari.redaction import redact
 
 HISTORY = 10
 REPEATED = 5

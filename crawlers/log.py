@@ -6,7 +6,7 @@ from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.utils.log import get_scrapy_root_handler
 
-from crawlers.redaction import redact
+from maeari.redaction import redact
 
 
 class RedactedLog:

@@ -13,7 +13,7 @@ from crawlers.errors import PageFault
 from crawlers.intake import Intake as RecordIntake
 from crawlers.items import ArticleItem, RefusedItem, ReviewItem
 from crawlers.pages import Counts, Page, Validators
-from crawlers.redaction import redact
+from maeari.redaction import redact
 from maeari.settings import Settings
 
 NOT_MODIFIED = 304

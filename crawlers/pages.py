@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
 from crawlers.items import ArticleItem, RefusedItem, ReviewItem
-from crawlers.redaction import redact
+from maeari.redaction import redact
 
 BATCH_ROWS = 2_000
 # A kill costs the pages of so long; each batch costs a transaction of some milliseconds.

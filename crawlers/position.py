@@ -9,7 +9,7 @@ from scrapy.crawler import Crawler
 from scrapy.dupefilters import RFPDupeFilter
 
 from crawlers.pages import Page
-from crawlers.redaction import hashed_author, redact
+from maeari.redaction import hashed_author, redact
 
 
 class AnsweredFilter(RFPDupeFilter):

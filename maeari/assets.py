@@ -2,8 +2,12 @@
 
 RAW_REVIEWS = "raw.reviews"
 RAW_ARTICLES = "raw.articles"
+RAW_EVENTS = "raw.events"
 MARTS = "marts"
 SENTIMENT_RETRAINING = "retraining.sentiment"
 SENTIMENT_CHALLENGER = "challenger.sentiment"
 SENTIMENT_MODEL = "model.sentiment"
 SENTIMENT_PREDICTIONS = "predictions.sentiment"
+CHURN_CHALLENGER = "challenger.churn"
+CHURN_MODEL = "model.churn"
+CHURN_PREDICTIONS = "predictions.churn"

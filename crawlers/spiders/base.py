@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from crawlers.errors import PageFault
 from crawlers.ledger import Crawl
 from crawlers.pages import Counts, Page
-from crawlers.redaction import redact_key
+from maeari.redaction import redact_key
 from maeari.settings import Settings
 
 

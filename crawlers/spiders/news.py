@@ -17,8 +17,8 @@ from crawlers.article import read_article
 from crawlers.encoding import decode
 from crawlers.errors import PageFault
 from crawlers.intake import Record
-from crawlers.redaction import redact_key
 from crawlers.spiders.base import SourceSpider
+from maeari.redaction import redact_key
 
 ENTRIES = "//*[local-name()='item' or local-name()='entry' or local-name()='url' or local-name()='sitemap']"
 ROOTS = ("rss", "rdf", "feed", "urlset", "sitemapindex")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from crawlers.intake import _DAY, _MOMENT, Intake
 from crawlers.items import RefusedItem, ReviewItem
-from crawlers.redaction import hashed_author, redact, redact_key
+from maeari.redaction import hashed_author, redact, redact_key
 
 URL = "https://shop.example/s"
 FETCHED_AT = datetime(2026, 5, 31, tzinfo=UTC)

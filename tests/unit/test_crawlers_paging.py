@@ -4,7 +4,7 @@ import pytest
 
 from crawlers.kinds import Cursor, Offsets, PageNumbers
 from crawlers.paging import LOOKED_BACK, address_at, digest, encoded, following, with_parameters, with_shown
-from crawlers.redaction import redact
+from maeari.redaction import redact
 
 SITE = "https://shop.example"
 PAGES = PageNumbers(by="page", last=3)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from crawlers.redaction import is_plain, keyed_hash, redact, redact_key
+from maeari.redaction import is_plain, keyed_hash, redact, redact_key
 
 KEY = b"a key of the tests"
 DIGITS = st.text("0123456789", min_size=1)
