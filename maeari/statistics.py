@@ -8,7 +8,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Interval:
-    """A share with its confidence limits, all between 0 and 1."""
+    """An estimate with its confidence limits."""
 
     value: float
     low: float
