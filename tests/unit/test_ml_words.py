@@ -1,0 +1,79 @@
+"""Reasons in words: every feature has a sentence, with numbers, whatever is undefined."""
+
+import re
+
+import pytest
+
+from ml.churn.features import FEATURES
+from ml.churn.words import SENTENCES, reason
+
+CUSTOMER = {
+    "recency_days": 47, "tenure_days": 1234, "purchase_days_30d": 0, "purchase_days_90d": 1, "purchase_days_180d": 7,
+    "purchase_days_ever": 40, "spend_30d": 0, "spend_90d": 1234.5, "spend_180d": 9876543.2, "spend_ever": 2e7,
+    "basket_180d": 1410934.7, "mean_gap_days": 12.2, "gap_sd_days": 3.4, "last_gap_days": 30, "longest_gap_days": 61,
+    "recency_per_gap": 47 / 12.2, "purchase_days_trend": -5, "spend_trend": -9000, "distinct_items_180d": 1,
+    "returns_180d": 2, "return_share_180d": 0.125, "visits_90d": 3, "same_season_days": 4, "season_sin": -0.71,
+    "season_cos": 0.70, "own_reviews_180d": 8, "own_negative_share_180d": 0.375,
+}  # fmt: skip
+FIRST_TIME_BUYER = CUSTOMER | {
+    "recency_days": 0, "purchase_days_ever": 1, "mean_gap_days": None, "gap_sd_days": None, "last_gap_days": None,
+    "longest_gap_days": float("nan"), "recency_per_gap": None, "basket_180d": None, "returns_180d": 0,
+    "return_share_180d": None, "visits_90d": 0, "same_season_days": 0, "own_reviews_180d": 0,
+    "own_negative_share_180d": None,
+}  # fmt: skip
+
+
+def test_every_feature_has_a_sentence_and_no_other():
+    assert FEATURES
+    assert sorted(SENTENCES) == sorted(FEATURES)
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_sentence_reads_well_whatever_is_undefined(feature):
+    undefined = dict.fromkeys(
+        ("mean_gap_days", "gap_sd_days", "last_gap_days", "longest_gap_days", "recency_per_gap", "basket_180d",
+         "return_share_180d", "own_negative_share_180d", "same_season_days")
+    )  # fmt: skip
+    for customer in (CUSTOMER, FIRST_TIME_BUYER, CUSTOMER | undefined):
+        said = reason(feature, customer, 0.1)
+        assert re.fullmatch(r"\S.*[\w%]", said)
+        assert not re.search(r"None|nan|\d{4}|  |-\d|\b1 (days|reviews|items|purchases)\b", said)
+        assert reason(feature, customer, -0.1) == f"but {said}"
+
+
+@pytest.mark.parametrize(
+    ("feature", "said"),
+    [
+        ("recency_days", "no purchase for 47 days; usually every 12"),
+        ("purchase_days_trend", "bought on 1 day in the last 90, on 6 in the 90 before"),
+        ("own_negative_share_180d", "3 of 8 own reviews of the last 180 days were negative"),
+        ("spend_180d", "spent 9,876,543 in the last 180 days"),
+        ("spend_trend", "spent 1,234 in the last 90 days, 10,234 in the 90 before"),
+        ("recency_per_gap", "the time since the last purchase is 3.9 times the usual gap"),
+        ("gap_sd_days", "buys every 12 days, give or take 3 days"),
+        ("last_gap_days", "30 days lay between the last two purchases; usually 12"),
+        ("purchase_days_30d", "bought nothing in the last 30 days"),
+        ("distinct_items_180d", "bought 1 different item in the last 180 days"),
+        ("return_share_180d", "returned 12 % of what was bought in the last 180 days"),
+        ("visits_90d", "visited 3 times in the last 90 days"),
+        ("same_season_days", "bought on 4 days in the same 60 days of last year"),
+        ("season_sin", "the time of the year: mid November"),
+    ],
+)
+def test_what_is_said_of_a_customer(feature, said):
+    assert reason(feature, CUSTOMER, 0.1) == said
+
+
+@pytest.mark.parametrize(
+    ("feature", "said"),
+    [
+        ("recency_days", "bought on the last day; bought once so far"),
+        ("mean_gap_days", "bought once so far"),
+        ("longest_gap_days", "bought once so far"),
+        ("recency_per_gap", "bought once so far, so there is no usual gap to compare with"),
+        ("visits_90d", "no visit in the last 90 days"),
+        ("own_negative_share_180d", "wrote no review in the last 180 days"),
+    ],
+)
+def test_what_is_said_of_a_first_time_buyer(feature, said):
+    assert reason(feature, FIRST_TIME_BUYER, 0.1) == said
