@@ -50,10 +50,43 @@ def calibration_error(probabilities: np.ndarray, is_positive: np.ndarray) -> flo
 
     Bins of fewer than 200 rows would measure chance: the error of a perfectly calibrated model grows as they shrink.
     """
+    gaps = [abs((probabilities[rows] - is_positive[rows]).sum()) for rows in calibration_bins(probabilities)]
+    return float(sum(gaps) / len(probabilities))
+
+
+def calibration_bins(probabilities: np.ndarray) -> list[np.ndarray]:
+    """The rows of each bin of a calibration error, by rising probability."""
     order = np.argsort(probabilities, kind="stable")
-    bins = np.array_split(order, min(MAX_CALIBRATION_BINS, max(1, len(order) // MIN_ROWS_A_BIN)))
-    gaps = [abs(probabilities[rows].mean() - is_positive[rows].mean()) * len(rows) for rows in bins]
-    return float(sum(gaps) / len(order))
+    return np.array_split(order, min(MAX_CALIBRATION_BINS, max(1, len(order) // MIN_ROWS_A_BIN)))
+
+
+def weighted_figures(truth: np.ndarray, probabilities: np.ndarray, weights: np.ndarray) -> dict[str, np.ndarray]:
+    """The figures of probabilities where rows count several times, as in a bootstrap: one for each row of weights.
+
+    Weights have the shape (replicates, rows); with ones the figures are the plain ones. Gives the area under the ROC
+    curve, the average precision, the Brier score, the calibration error (its bins are those of the plain rows) and
+    the lift: the share of positives in the tenth that ranks highest, divided by their share in all.
+    """
+    truth = np.asarray(truth, dtype=float)
+    order = np.argsort(-probabilities, kind="stable")
+    starts = np.flatnonzero(np.diff(probabilities[order], prepend=np.inf))
+    rows = np.add.reduceat(weights[:, order], starts, axis=1)
+    positive = np.add.reduceat(weights[:, order] * truth[order], starts, axis=1)
+    rows_before, positive_before = rows.cumsum(axis=1) - rows, positive.cumsum(axis=1) - positive
+    rows_in_all, positive_in_all = rows.sum(axis=1), positive.sum(axis=1)
+    tenth = rows_in_all[:, None] / 10
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pairs = positive_in_all * (rows_in_all - positive_in_all)
+        precision = np.nan_to_num((positive_before + positive) / (rows_before + rows))
+        in_tenth = np.nan_to_num(np.clip((tenth - rows_before) / rows, 0, 1))
+        gaps = [abs(weights[:, bin] @ (probabilities - truth)[bin]) for bin in calibration_bins(probabilities)]
+        return {
+            "roc_auc": ((rows - positive) * (positive_before + positive / 2)).sum(axis=1) / pairs,
+            "pr_auc": (positive * precision).sum(axis=1) / positive_in_all,
+            "brier_score": weights @ (probabilities - truth) ** 2 / rows_in_all,
+            "calibration_error": sum(gaps) / rows_in_all,
+            "top_decile_lift": 10 * (positive * in_tenth).sum(axis=1) / positive_in_all,
+        }
 
 
 def roc_auc_interval(truth: np.ndarray, scores: np.ndarray, confidence: float = 0.95) -> Interval:
@@ -108,6 +141,12 @@ def _placements(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _standard_error(positive: np.ndarray, negative: np.ndarray) -> float:
     return math.sqrt(sum(part.var(ddof=1) / len(part) for part in (positive, negative) if len(part) > 1))
+
+
+def estimate(value: float, replicates: np.ndarray, lowest: float = -math.inf, highest: float = math.inf) -> Interval:
+    """A figure with the normal interval of its bootstrap standard error (Efron and Tibshirani 1993), cut to limits."""
+    margin = _normal_margin(0.95) * float(np.nanstd(replicates, ddof=1))
+    return Interval(value, max(value - margin, lowest), min(value + margin, highest))
 
 
 def _normal_margin(confidence: float) -> float:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
-from ml.statistics import delong_difference, roc_auc_interval
+from ml.statistics import calibration_error, delong_difference, estimate, roc_auc_interval, weighted_figures
 
 
 def by_pairs(truth, first, second) -> tuple[float, float]:
@@ -48,6 +48,7 @@ def test_delong_agrees_with_every_pair_counted(decimals):
 
 
 def test_intervals_cover_and_tests_reject_as_often_as_they_say():
+    # Of two normals 1 apart, each of variance 2.
     expected = 0.5 * math.erfc(-(1 / math.sqrt(2 * 2)) / math.sqrt(2))
     covered, rejected, seen = 0, 0, 0
     runs = 1_000
@@ -86,3 +87,35 @@ def test_equal_scores_do_not_differ():
     truth, scores, _ = two_scores(3, 100)
     difference, p_value = delong_difference(truth, scores, scores)
     assert (difference.value, difference.low, difference.high, p_value) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize("decimals", [1, 9], ids=["with ties", "without ties"])
+def test_a_weight_counts_as_so_many_equal_rows(decimals):
+    truth, scores, _ = two_scores(5, 400)
+    probabilities = (1 / (1 + np.exp(-scores))).round(decimals)
+    counts = np.random.default_rng(1).poisson(1, 400)
+    found = weighted_figures(truth, probabilities, np.stack([np.ones(400), counts]))
+    for index, repeats in enumerate([np.ones(400, dtype=int), counts]):
+        repeated, given = truth.repeat(repeats), probabilities.repeat(repeats)
+        assert found["roc_auc"][index] == pytest.approx(roc_auc_score(repeated, given))
+        assert found["pr_auc"][index] == pytest.approx(average_precision_score(repeated, given))
+        assert found["brier_score"][index] == pytest.approx(brier_score_loss(repeated, given))
+    assert found["calibration_error"][0] == pytest.approx(calibration_error(probabilities, truth))
+
+
+def test_the_lift_is_the_share_of_the_top_tenth_by_the_share_of_all():
+    truth = np.arange(1_000) >= 800
+    rising = np.linspace(0, 1, 1_000)
+    weights = np.ones((1, 1_000))
+    assert weighted_figures(truth, rising, weights)["top_decile_lift"] == pytest.approx(5)
+    assert weighted_figures(truth, 1 - rising, weights)["top_decile_lift"] == pytest.approx(0)
+    assert weighted_figures(truth, np.full(1_000, 0.5), weights)["top_decile_lift"] == pytest.approx(1)
+
+
+def test_the_bootstrap_agrees_with_delong_where_both_hold():
+    truth, scores, _ = two_scores(8, 500)
+    weights = np.random.default_rng(2).poisson(1, (400, 500))
+    replicates = weighted_figures(truth, scores, weights)["roc_auc"]
+    delong = roc_auc_interval(truth, scores)
+    interval = estimate(delong.value, replicates, 0, 1)
+    assert interval.high - interval.low == pytest.approx(delong.high - delong.low, rel=0.12)
