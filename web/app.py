@@ -9,15 +9,11 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from maeari.errors import DatabaseUnavailable, SettingsError
-from web import pages
+from web import pages, policies
 from web.render import render
 
-STRICT_POLICY = (
-    "default-src 'none'; script-src 'none'; style-src 'self'; img-src 'self' data:; connect-src 'none'; "
-    "frame-src 'self'; frame-ancestors 'self'; base-uri 'none'; form-action 'self'"
-)
 HEADERS = {
-    "Content-Security-Policy": STRICT_POLICY,
+    "Content-Security-Policy": policies.STRICT,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",

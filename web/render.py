@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from datetime import date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from markupsafe import Markup
 
 from maeari import clock
 from maeari.settings import Settings
+from web import figures, policies
 
 VERDICTS = {
     "stable": ("✓", "stable", "The model is as right as when it was released."),
@@ -155,18 +157,27 @@ _environment.filters.update(
     rows=rows,
     columns=columns,
     in_order=in_order,
+    block=figures.block,
+    table=figures.table,
 )
 _environment.tests.update(interval=is_interval)
-_environment.globals.update(VERDICTS=VERDICTS, OUTCOMES=OUTCOMES)
+_environment.globals.update(VERDICTS=VERDICTS, OUTCOMES=OUTCOMES, plotly_version=version("plotly"))
 
 
-def render(request: Request, template: str, status_code: int = 200, **context: Any) -> HTMLResponse:
-    """A page made from a template; links in it begin with `root`, wherever the app is mounted."""
+def render(
+    request: Request, template: str, status_code: int = 200, has_charts: bool = False, **context: Any
+) -> HTMLResponse:
+    """A page made from a template; links in it begin with `root`, wherever the app is mounted.
+
+    Only a page with charts may run scripts, and only those that are served from here.
+    """
     html = _environment.get_template(template).render(
         root=request.scope.get("root_path", ""),
         airflow=request.scope.get("app_root_path", ""),
         zone=Settings().timezone,
         in_frame=request.headers.get("Sec-Fetch-Dest") == "iframe",
+        has_charts=has_charts,
         **context,
     )
-    return HTMLResponse(html, status_code)
+    headers = {"Content-Security-Policy": policies.CHARTS} if has_charts else None
+    return HTMLResponse(html, status_code, headers)

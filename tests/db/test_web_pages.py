@@ -107,11 +107,15 @@ def test_planted_text_is_shown_as_text_on_every_page(viewer, filled):
 
 def test_pages_may_run_nothing_and_other_tools_pages_run_as_nobody(viewer, filled):
     for address in crawl(viewer):
-        headers = viewer.get(address).headers
+        response = viewer.get(address)
+        headers = response.headers
         policy = headers["Content-Security-Policy"]
         if address.startswith(("/maeari/reports/", "/maeari/warehouse-docs")):
             assert policy.startswith("sandbox allow-scripts; default-src 'none'")
             assert "allow-same-origin" not in policy
+        elif "static/charts.js" in response.text:
+            assert "script-src 'self'; style-src 'self' 'unsafe-inline'" in policy
+            assert policy.count("unsafe") == 1
         else:
             assert "script-src 'none'" in policy
             assert "unsafe" not in policy
