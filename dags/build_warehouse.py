@@ -1,14 +1,16 @@
 """
 ### Build the warehouse
 
-Runs when reviews or articles have landed: dbt builds and tests one model a task, then hands on the marts and
-rewrites their documentation. Everything is rebuilt from `raw`, so a rerun is always safe.
+Runs when reviews, articles or events have landed: dbt builds and tests one model a task, then hands on the marts and
+rewrites their documentation. Everything is rebuilt from `raw`, so a rerun is always safe; of `features.churn` only the
+month ends are rebuilt that are new, whose label has become known, or of which something was imported or scored since.
 
 Only one dbt command works on the warehouse at a time: this DAG has one run and one slot of the pool
 `build_warehouse`, and each task takes the lock that `maeari build` takes too, so either waits for the other.
 
 **If it fails:** open the log of the red task; its last lines name the model or the test. A failed test means that
-rows in `raw` break a promise of the marts: look at the newest rows of `ops.crawls` first, mend, and clear the task.
+rows in `raw` break a promise of the marts: look at the newest rows of `ops.crawls` and `ops.loads` first, mend, and
+clear the task.
 The models after it keep their old rows until then. `maeari build` does the same without Airflow.
 """
 
@@ -24,7 +26,7 @@ MARTS = Asset(assets.MARTS)
 
 
 @dag(
-    schedule=Asset(assets.RAW_REVIEWS) | Asset(assets.RAW_ARTICLES),
+    schedule=Asset(assets.RAW_REVIEWS) | Asset(assets.RAW_ARTICLES) | Asset(assets.RAW_EVENTS),
     start_date=datetime(2024, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,

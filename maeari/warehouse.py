@@ -36,6 +36,16 @@ def publish(as_of: date) -> dict:
     return {"as_of": as_of.isoformat(), **_counts(results)}
 
 
+def build_current(as_of: date) -> dict:
+    """Rebuild `features.churn_now` alone for the end of that day, from the events that the last build saw."""
+    with _lock():
+        results = run_dbt(
+            "build", "--select", "churn_now", "--exclude-resource-type", "unit_test",
+            "--vars", json.dumps({"churn_as_of": as_of.isoformat()}),
+        )  # fmt: skip
+    return {"as_of": as_of.isoformat(), **_counts(results)}
+
+
 def check_freshness() -> dict:
     """Raise when no crawl of reviews or of articles has finished within the days that the dbt sources allow."""
     with _lock():

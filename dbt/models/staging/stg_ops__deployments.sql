@@ -1,5 +1,3 @@
-{{ config(tags=['publish']) }}
-
 with deployments as (
 
     select * from {{ source('ops', 'deployments') }}

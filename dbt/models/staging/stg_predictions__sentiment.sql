@@ -1,5 +1,3 @@
-{{ config(tags=['publish']) }}
-
 with predictions as (
 
     select * from {{ source('predictions', 'sentiment') }}

@@ -1,0 +1,20 @@
+with purchases as (
+
+    select distinct
+        customer_id,
+        item_id,
+        occurred_on as purchased_on
+
+    from {{ ref('fct_events') }}
+
+    where event_type = 'purchase' and customer_id is not null and item_id is not null
+
+)
+
+select
+    customer_id,
+    item_id,
+    purchased_on,
+    lead(purchased_on) over (partition by customer_id, item_id order by purchased_on) as next_purchased_on
+
+from purchases
