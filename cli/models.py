@@ -1,5 +1,6 @@
 """Commands of the models: train, release, approve, score, and what is live."""
 
+import json
 from enum import StrEnum
 from typing import Annotated
 
@@ -20,6 +21,9 @@ app.add_typer(release_app, name="release")
 app.add_typer(score_app, name="score")
 console = Console()
 
+# By which figure, with its interval, the versions of a model are listed.
+_MAIN_FIGURES = {"sentiment": ("share right", "accuracy"), "churn": ("ROC-AUC", "roc_auc")}
+
 AsOf = Annotated[str | None, typer.Option(help="The day this is done for, YYYY-MM-DD; today without it.")]
 
 
@@ -27,6 +31,10 @@ class Model(StrEnum):
     """The models there are."""
 
     sentiment = "sentiment"
+    churn = "churn"
+
+
+Version = Annotated[int | None, typer.Option(help="The challenger; the newest version without it.")]
 
 
 @train_app.command("sentiment")
@@ -40,21 +48,43 @@ def train_sentiment(as_of: AsOf = None) -> None:
     console.print(sentiment.train(clock.today(as_of)).summary())
 
 
+@train_app.command("churn")
+def train_churn(as_of: AsOf = None) -> None:
+    """Learn from the month ends whose leavers are known on a day, and register a challenger.
+
+    Example: `maeari train churn --as-of 2026-03-31`
+    """
+    from ml.churn.train import train
+
+    console.print(train(clock.today(as_of)).summary())
+
+
 @release_app.command("sentiment")
-def release_sentiment(
-    as_of: AsOf = None,
-    version: Annotated[int | None, typer.Option(help="The challenger; the newest version without it.")] = None,
-) -> None:
+def release_sentiment(as_of: AsOf = None, version: Version = None) -> None:
     """Print how a challenger compares with the live version; asking and releasing is left to Airflow and a person.
 
     Example: `maeari release sentiment`
     """
+    _print_comparison(Model.sentiment, version, as_of)
+
+
+@release_app.command("churn")
+def release_churn(as_of: AsOf = None, version: Version = None) -> None:
+    """Print how a challenger compares with the live version; asking and releasing is left to Airflow and a person.
+
+    Example: `maeari release churn`
+    """
+    _print_comparison(Model.churn, version, as_of)
+
+
+def _print_comparison(model: Model, version: int | None, as_of: str | None) -> None:
     from ml import release
 
-    evidence = release.compare_only("sentiment", version, clock.today(as_of))
+    evidence = release.compare_only(model, version, clock.today(as_of))
     if evidence["may_ask"]:
+        conf = json.dumps({"model": model, "version": evidence["version"]})
         console.print(Markdown(release.approval_body(evidence)))
-        console.print(f'To ask for it: trigger release_model in Airflow with {{"version": {evidence["version"]}}}.')
+        console.print(f"To ask for it: trigger release_model in Airflow with {conf}.")
     else:
         console.print(f"Version {evidence['version']} may not be released:", *evidence["reasons"], sep="\n  ")
 
@@ -71,7 +101,8 @@ def approve(
 ) -> None:
     """Answer the release that waits for you, by your own log-in to Airflow.
 
-    Example: `maeari approve --user approver`, or `maeari approve --user approver --refuse --reason "too few cafes"`
+    Example: `maeari approve --user approver`, or
+    `maeari approve --user approver --model churn --refuse --reason "too few new customers"`
     """
     from maeari.airflow_client import AirflowClient
     from ml import release
@@ -100,16 +131,28 @@ def score_sentiment(as_of: AsOf = None) -> None:
     console.print(sentiment.score(clock.today(as_of)))
 
 
+@score_app.command("churn")
+def score_churn(as_of: AsOf = None) -> None:
+    """Score the customers active on the last complete day, with reasons for the likeliest leavers. Safe to repeat.
+
+    Example: `maeari score churn`
+    """
+    from ml.churn.score import score
+
+    console.print(score(clock.today(as_of)))
+
+
 @app.command()
 def models(model: Annotated[Model, typer.Option(help="Whose versions.")] = Model.sentiment) -> None:
     """List the versions: what each learned from, how well it does, which is live, which waits for approval.
 
-    Example: `maeari models`
+    Example: `maeari models`, or `maeari models --model churn`
     """
     from ml import registry, release
 
     live, waiting = registry.live_version(model), release.waiting(model)
-    table = Table("version", "as of", "training rows", "right", "trained at", "state")
+    title, figure = _MAIN_FIGURES[model]
+    table = Table("version", "as of", "training rows", title, "trained at", "state")
     for row in registry.versions(model):
         state = "live" if row.version == live else ""
         if waiting and waiting["version"] == row.version:
@@ -118,7 +161,7 @@ def models(model: Annotated[Model, typer.Option(help="Whose versions.")] = Model
             str(row.version),
             row.card["data"]["as_of"],
             f"{row.metrics['training_rows']:,}",
-            f"{100 * row.metrics['accuracy']:.1f} %",
+            "{:.3f} ({:.3f} to {:.3f})".format(*(row.metrics[f"{figure}{limit}"] for limit in ("", "_low", "_high"))),
             f"{row.trained_at:%Y-%m-%d %H:%M}",
             state,
         )

@@ -1,35 +1,39 @@
 """
 ### Release a model
 
-Runs for each challenger: compares it with the live version and the baseline on reviews that neither has learned from,
-and asks the approver when it may be asked for. *Approve* makes the version live, *Reject* and 14 days without an answer
-leave everything as it is; a newer challenger ends the question of an older one, whose run then shows as failed.
+Runs for each challenger: compares it with the live version and the baseline on rows that neither has learned from, and
+asks the approver when it may be asked for. *Approve* makes the version live, *Reject* and 14 days without an answer
+leave everything as it is; a newer challenger ends the question of an older one of its model, whose run then shows as
+failed. A run asks about one model, since its end must not take another's question with it: when challengers of two
+models came at once, it starts a second run.
 
 **Where to answer:** Required Actions, or `maeari approve`. Only the assigned person can, not even an admin.
 
 **If it fails:** in `promote`, the sentence says what moved on since the question was put; trigger this DAG again with
-`{"version": 7, "as_of": "2026-05-31"}`, so that the version is compared with what is live now. In `ask_approver`,
-nobody answered in time: the outcome is on record, and a new run asks anew.
+`{"model": "sentiment", "version": 7, "as_of": "2026-05-31"}`, so that the version is compared with what is live now. In
+`ask_approver`, nobody answered in time: the outcome is on record, and a new run asks anew.
 """
 
 from datetime import timedelta
 
 from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Asset, Metadata, Param, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from maeari import assets, clock
 from maeari.clock import business_day
 
-SENTIMENT_MODEL = Asset(assets.SENTIMENT_MODEL)
+MODELS = {"churn": Asset(assets.CHURN_MODEL), "sentiment": Asset(assets.SENTIMENT_MODEL)}
 
 
 def ask(user: str) -> HITLOperator:
     """The question to one person; it has no default answer, and a refusal is an answer, not a failure."""
+    evidence = "ti.xcom_pull(task_ids='compare')"
     return HITLOperator(
         task_id=f"ask_{user.replace('-', '_')}",
-        subject="Release sentiment version {{ ti.xcom_pull(task_ids='compare')['version'] }}?",
-        body="{{ ti.xcom_pull(task_ids='compare')['question'] }}",
+        subject=f"Release {{{{ {evidence}['model'] }}}} version {{{{ {evidence}['version'] }}}}?",
+        body=f"{{{{ {evidence}['question'] }}}}",
         options=["Approve", "Reject"],
         params={"reason": Param("", type=["string", "null"], title="Reason", description="Needed for a refusal.")},
         assigned_users=[{"id": user, "name": user}],
@@ -38,28 +42,42 @@ def ask(user: str) -> HITLOperator:
     )
 
 
+def challengers(dag_run) -> list[dict]:
+    """What a run was started for, at most one challenger a model; the run itself releases the first."""
+    from ml.release import newest_challengers
+
+    events = dag_run.consumed_asset_events or []
+    handed_on = [{"model": event.asset.name.rpartition(".")[2], **event.extra} for event in events]
+    return newest_challengers(handed_on or [dag_run.conf or {}], business_day(dag_run))
+
+
 @dag(
-    schedule=Asset(assets.SENTIMENT_CHALLENGER),
+    schedule=Asset(assets.SENTIMENT_CHALLENGER) | Asset(assets.CHURN_CHALLENGER),
     catchup=False,
     # A question waits for days; a newer challenger must not.
-    max_active_runs=4,
+    max_active_runs=8,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
-    tags=["sentiment", "approval"],
+    tags=["sentiment", "churn", "approval"],
 )
 def release_model():
+    @task
+    def find_others(dag_run=None) -> list[dict]:
+        return [
+            {"conf": other, "trigger_run_id": f"{dag_run.run_id}__{other['model']}"}
+            for other in challengers(dag_run)[1:]
+        ]
+
     @task
     def compare(dag_run=None) -> dict:
         from ml.release import compare
 
-        given = dag_run.conf or {}
-        carried = [event.extra for event in dag_run.consumed_asset_events or []]
-        challenger = max([*carried, given], key=lambda one: one.get("version") or 0)
+        challenger = challengers(dag_run)[0]
         return compare(
-            "sentiment",
-            version=challenger.get("version"),
-            as_of=business_day(dag_run),
-            is_replay=bool(challenger.get("is_replay")),
+            challenger["model"],
+            version=challenger["version"],
+            as_of=clock.parse_day(challenger["as_of"]),
+            is_replay=challenger["is_replay"],
             dag_run_id=dag_run.run_id,
         )
 
@@ -69,8 +87,8 @@ def release_model():
 
         return question_of(evidence) if evidence["may_ask"] else None
 
-    @task(outlets=[SENTIMENT_MODEL], trigger_rule=TriggerRule.ALL_DONE)
-    def promote(evidence: dict | None):
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def promote(evidence: dict | None) -> dict:
         from ml.release import promote
 
         if evidence is None:
@@ -80,12 +98,28 @@ def release_model():
         outcome = promote(evidence["request_id"])
         if outcome["outcome"] != "approved":
             raise AirflowSkipException(f"{outcome['outcome']}: {outcome['reason'] or 'no reason given'}")
-        # From here the newest day counts, also when the release itself was a replay of an earlier one.
-        yield Metadata(SENTIMENT_MODEL, {"as_of": clock.today().isoformat(), "version": outcome["version"]})
+        return outcome
 
+    @task
+    def hand_on(model: str, outcome: dict):
+        if outcome["model"] != model:
+            raise AirflowSkipException(f"The released model is {outcome['model']}.")
+        # From here the newest day counts, also when the release itself was a replay of an earlier one.
+        yield Metadata(MODELS[model], {"as_of": clock.today().isoformat(), "version": outcome["version"]})
+
+    TriggerDagRunOperator.partial(
+        task_id="release_others",
+        trigger_dag_id="release_model",
+        logical_date=None,
+        skip_when_already_exists=True,
+        openlineage_inject_parent_info=False,
+    ).expand_kwargs(find_others())
     evidence = compare()
     asked = [ask("approver"), ask("demo-approver")]
-    choose_person(evidence) >> asked >> promote(evidence)
+    outcome = promote(evidence)
+    choose_person(evidence) >> asked >> outcome
+    for model, asset in MODELS.items():
+        hand_on.override(task_id=f"hand_on_{model}", outlets=[asset])(model, outcome)
 
 
 release_model()

@@ -44,7 +44,7 @@ def train_sentiment():
         is_replay = bool((dag_run.conf or {}).get("is_replay"))
         yield Metadata(
             SENTIMENT_CHALLENGER,
-            {"as_of": summary["as_of"], "version": summary["version"], "is_replay": is_replay},
+            {"model": "sentiment", "as_of": summary["as_of"], "version": summary["version"], "is_replay": is_replay},
         )
 
     train()

@@ -1,32 +1,70 @@
 """The rule that says whether a person may be asked to release a challenger, as a pure function of predictions."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from maeari.statistics import mcnemar_p_value
-from ml.statistics import calibration_error, holm_adjusted, paired_difference, share
+from maeari.statistics import Interval, mcnemar_p_value
+from ml.statistics import (
+    calibration_error,
+    delong_difference,
+    holm_adjusted,
+    paired_difference,
+    roc_auc_interval,
+    share,
+)
 
 SIGNIFICANCE = 0.05
 NON_INFERIORITY_MARGIN = 0.005
 MIN_ROWS = 200
 MIN_SEGMENT_ROWS = 30
 
+_RIVALS = {"live": "the live version", "baseline": "the baseline"}
+
+
+@dataclass(frozen=True)
+class Side:
+    """What one side of a comparison says of each row."""
+
+    scores: np.ndarray
+    """Probabilities; of a baseline anything that ranks."""
+    decisions: np.ndarray
+    """Whether it says yes."""
+    is_probability: bool = True
+
+
+@dataclass(frozen=True)
+class Measure:
+    """By which figure two sides are compared."""
+
+    name: str
+    unit: str
+    min_of_each: int
+    """Rows of either outcome below which the measure says nothing."""
+    value: Callable[[np.ndarray, Side], dict]
+    """From truth and one side: value, low, high and rows."""
+    difference: Callable[[np.ndarray, Side, Side, float], tuple[Interval, float]]
+    """From truth, two sides and a confidence: the paired difference, and the p-value that there is none."""
+    figures: Callable[[np.ndarray, Side], dict]
+    """What else is worth reading about one side."""
+    tests_decisions: bool
+    """Whether the decisions are tested beside the measure, which says nothing about them."""
+
 
 @dataclass(frozen=True)
 class Unseen:
     """The rows of a comparison, which neither version has learned from: the truth, and what each side says."""
 
+    measure: Measure
+    rows_are: str
     since: datetime
-    is_positive: np.ndarray
-    challenger: np.ndarray
-    """Probabilities of the challenger."""
-    live: np.ndarray | None
-    """Probabilities of the live version; None when nothing is live."""
-    baseline: np.ndarray
-    """Whether the baseline says positive."""
+    until: datetime
+    truth: np.ndarray
+    sides: dict[str, Side]
+    """`challenger`, `live` when a version is live, `baseline`, and others that are reported but judge nothing."""
     segments: dict[str, np.ndarray]
     max_calibration_error: float
 
@@ -34,88 +72,90 @@ class Unseen:
 def judge(unseen: Unseen) -> dict:
     """The figures of a comparison and whether they allow to ask for a release, with the reasons: a pure function.
 
-    Asked for when the challenger is better than the live version (paired McNemar test, Holm-corrected p below 0.05)
-    or not worse by more than half a point, better than the baseline, calibrated, and in no segment worse beyond an
-    interval widened for the number of segments. Without a live version the baseline stands in for it.
+    Asked for when the challenger is better than the live version (paired test of the measure, Holm-corrected p below
+    0.05) or not worse by more than half a point, better than the baseline, calibrated, and in no segment worse beyond
+    an interval widened for the number of segments. Without a live version the baseline stands in for it.
     """
-    truth = unseen.is_positive
-    rows = len(truth)
-    if rows < MIN_ROWS:
-        return {
-            "rows": rows,
-            "may_ask": False,
-            "reasons": [f"Only {rows} reviews with stars are unseen by both; a comparison needs {MIN_ROWS}."],
-            "figures": {},
-            "comparisons": {},
-            "segments": [],
-        }
-    right = {"challenger": (unseen.challenger >= 0.5) == truth, "baseline": unseen.baseline == truth}
-    figures: dict[str, dict[str, Any]] = {
-        "challenger": _figures(right["challenger"], unseen.challenger, truth),
-        "baseline": {"accuracy": share(right["baseline"])},
+    measure, truth = unseen.measure, unseen.truth
+    judged = {
+        "measure": measure.name,
+        "rows": len(truth),
+        "may_ask": False,
+        "figures": {},
+        "comparisons": {},
+        "segments": [],
+        "max_calibration_error": unseen.max_calibration_error,
     }
-    rivals = ["baseline"]
-    if unseen.live is not None:
-        right["live"] = (unseen.live >= 0.5) == truth
-        figures["live"] = _figures(right["live"], unseen.live, truth)
-        rivals = ["live", "baseline"]
-    comparisons = _comparisons(right, rivals)
-    segments = _segments(right, rivals[0], unseen.segments)
-    reasons = _reasons(figures, comparisons, segments, unseen.max_calibration_error)
-    return {
-        "rows": rows,
+    if len(truth) < MIN_ROWS:
+        few = f"Only {len(truth)} {unseen.rows_are} are unseen by both; a comparison needs {MIN_ROWS}."
+        return judged | {"reasons": [few]}
+    if _rarer(truth) < measure.min_of_each:
+        uneven = (
+            f"Of {len(truth)} {unseen.rows_are}, {truth.sum()} are positive and {(~truth).sum()} are not; "
+            f"a comparison needs {measure.min_of_each} of each."
+        )
+        return judged | {"reasons": [uneven]}
+    figures = {name: _figures(measure, truth, side) for name, side in unseen.sides.items()}
+    comparisons = _comparisons(unseen)
+    segments = _segments(unseen, "live" if "live" in unseen.sides else "baseline")
+    reasons = _reasons(measure, figures["challenger"], comparisons, segments, unseen.max_calibration_error)
+    return judged | {
         "may_ask": not any(reason["stops"] for reason in reasons),
         "reasons": [reason["text"] for reason in reasons],
         "figures": figures,
         "comparisons": comparisons,
         "segments": segments,
-        "max_calibration_error": unseen.max_calibration_error,
     }
 
 
-def _figures(right: np.ndarray, probabilities: np.ndarray, truth: np.ndarray) -> dict:
-    return {
-        "accuracy": share(right),
-        "positive_recall": share(right[truth]),
-        "negative_recall": share(right[~truth]),
-        "calibration_error": calibration_error(probabilities, truth),
-    }
+def _figures(measure: Measure, truth: np.ndarray, side: Side) -> dict:
+    figures = {measure.name: measure.value(truth, side), **measure.figures(truth, side)}
+    if side.is_probability:
+        figures["calibration_error"] = calibration_error(side.scores, truth)
+    return figures
 
 
-def _comparisons(right: dict[str, np.ndarray], rivals: list[str]) -> dict:
-    challenger = right["challenger"]
-    p_values = [
-        mcnemar_p_value(int((challenger & ~right[rival]).sum()), int((~challenger & right[rival]).sum()))
-        for rival in rivals
-    ]
-    found = {}
-    for rival, p_value, adjusted in zip(rivals, p_values, holm_adjusted(p_values), strict=True):
-        difference = paired_difference(challenger, right[rival])
-        found[rival] = {
-            "difference": asdict(difference),
-            "p_value": p_value,
-            "holm_p_value": adjusted,
-            "is_better": adjusted < SIGNIFICANCE and difference.value > 0,
-            "is_not_worse": difference.low >= -NON_INFERIORITY_MARGIN,
-        }
+def _comparisons(unseen: Unseen) -> dict:
+    measure, truth, challenger = unseen.measure, unseen.truth, unseen.sides["challenger"]
+    found: dict[str, dict[str, Any]] = {}
+    tests = []
+    for rival, side in unseen.sides.items():
+        if rival == "challenger":
+            continue
+        difference, p_value = measure.difference(truth, challenger, side, 1 - SIGNIFICANCE)
+        found[rival] = {"difference": asdict(difference), "p_value": p_value}
+        tests.append(found[rival])
+        if measure.tests_decisions:
+            difference, p_value = _difference_of_decisions(truth, challenger, side, 1 - SIGNIFICANCE)
+            found[rival]["decisions"] = {"difference": asdict(difference), "p_value": p_value}
+            tests.append(found[rival]["decisions"])
+    for test, adjusted in zip(tests, holm_adjusted([test["p_value"] for test in tests]), strict=True):
+        test["holm_p_value"] = adjusted
+    for compared in found.values():
+        compared["is_better"] = compared["holm_p_value"] < SIGNIFICANCE and compared["difference"]["value"] > 0
+        compared["is_not_worse"] = compared["difference"]["low"] >= -NON_INFERIORITY_MARGIN
     return found
 
 
-def _segments(right: dict[str, np.ndarray], rival: str, masks: dict[str, np.ndarray]) -> list[dict]:
-    judged = {name: mask for name, mask in masks.items() if mask.sum() >= MIN_SEGMENT_ROWS}
+def _segments(unseen: Unseen, rival: str) -> list[dict]:
+    measure, challenger, other = unseen.measure, unseen.sides["challenger"], unseen.sides[rival]
+    judged = {
+        name: mask
+        for name, mask in unseen.segments.items()
+        if mask.sum() >= MIN_SEGMENT_ROWS and _rarer(unseen.truth[mask]) >= measure.min_of_each
+    }
     found = []
     for name, mask in judged.items():
+        truth, mine, theirs = unseen.truth[mask], _only(challenger, mask), _only(other, mask)
         # One in twenty segments would look worse by chance: the error is shared out among them.
-        difference = paired_difference(
-            right["challenger"][mask], right[rival][mask], confidence=1 - SIGNIFICANCE / len(judged)
-        )
+        difference, _ = measure.difference(truth, mine, theirs, 1 - SIGNIFICANCE / len(judged))
         found.append(
             {
                 "segment": name,
                 "rows": int(mask.sum()),
-                "challenger": share(right["challenger"][mask]),
+                "challenger": measure.value(truth, mine),
                 "against": rival,
-                "rival": share(right[rival][mask]),
+                "rival": measure.value(truth, theirs),
                 "difference": asdict(difference),
                 "is_worse": difference.high < 0,
             }
@@ -123,7 +163,17 @@ def _segments(right: dict[str, np.ndarray], rival: str, masks: dict[str, np.ndar
     return found
 
 
-def _reasons(figures: dict, comparisons: dict, segments: list[dict], max_calibration_error: float) -> list[dict]:
+def _rarer(truth: np.ndarray) -> int:
+    return int(min(truth.sum(), (~truth).sum()))
+
+
+def _only(side: Side, mask: np.ndarray) -> Side:
+    return Side(side.scores[mask], side.decisions[mask], side.is_probability)
+
+
+def _reasons(
+    measure: Measure, figures: dict, comparisons: dict, segments: list[dict], max_calibration_error: float
+) -> list[dict]:
     reasons = []
 
     def add(text: str, *, stops: bool) -> None:
@@ -131,18 +181,26 @@ def _reasons(figures: dict, comparisons: dict, segments: list[dict], max_calibra
 
     if "live" in comparisons:
         against = comparisons["live"]
-        points = _points(against["difference"])
+        points = _points(against["difference"], measure.unit)
         if against["is_better"]:
-            add(f"Better than the live version by {points} points (p = {against['holm_p_value']:.2g}).", stops=False)
+            add(f"Better than the live version by {points} (p = {against['holm_p_value']:.2g}).", stops=False)
         elif against["is_not_worse"]:
-            add(f"Not worse than the live version by more than half a point ({points} points).", stops=False)
+            add(f"Not worse than the live version by more than half a point ({points}).", stops=False)
         else:
-            add(f"Neither better than the live version nor surely within half a point ({points} points).", stops=True)
+            add(f"Neither better than the live version nor surely within half a point ({points}).", stops=True)
     against = comparisons["baseline"]
-    points = _points(against["difference"])
     better = against["is_better"]
-    add(f"{'Better' if better else 'Not better'} than the baseline ({points} points).", stops=not better)
-    error = figures["challenger"]["calibration_error"]
+    word = "Better" if better else "No better"
+    add(f"{word} than the baseline ({_points(against['difference'], measure.unit)}).", stops=not better)
+    for rival, against in comparisons.items():
+        name = _RIVALS.get(rival, rival)
+        if rival not in _RIVALS:
+            said = f"{_points(against['difference'], measure.unit)} (p = {against['holm_p_value']:.2g})"
+            add(f"Beside {name}, which decides nothing: {said}.", stops=False)
+        if decisions := against.get("decisions"):
+            said = f"{_points(decisions['difference'], 'points')} (p = {decisions['holm_p_value']:.2g})"
+            add(f"Decides rightly more often than {name} by {said}.", stops=False)
+    error = figures["calibration_error"]
     calibrated = error <= max_calibration_error
     word = "Calibrated" if calibrated else "Not calibrated"
     add(f"{word}: error {error:.3f}, at most {max_calibration_error} allowed.", stops=not calibrated)
@@ -154,5 +212,68 @@ def _reasons(figures: dict, comparisons: dict, segments: list[dict], max_calibra
     return reasons
 
 
-def _points(difference: dict) -> str:
-    return f"{100 * difference['value']:+.1f}, {100 * difference['low']:+.1f} to {100 * difference['high']:+.1f}"
+def _points(difference: dict, unit: str) -> str:
+    value, low, high = (100 * difference[limit] for limit in ("value", "low", "high"))
+    return f"{value:+.1f}, {low:+.1f} to {high:+.1f} {unit}"
+
+
+def _right(truth: np.ndarray, side: Side) -> np.ndarray:
+    return side.decisions == truth
+
+
+def _accuracy(truth: np.ndarray, side: Side) -> dict:
+    return share(_right(truth, side))
+
+
+def _difference_of_decisions(truth: np.ndarray, first: Side, second: Side, confidence: float) -> tuple[Interval, float]:
+    one, other = _right(truth, first), _right(truth, second)
+    p_value = mcnemar_p_value(int((one & ~other).sum()), int((~one & other).sum()))
+    return paired_difference(one, other, confidence), p_value
+
+
+def _recalls(truth: np.ndarray, side: Side) -> dict:
+    right = _right(truth, side)
+    return {"positive_recall": share(right[truth]), "negative_recall": share(right[~truth])}
+
+
+def _roc_auc(truth: np.ndarray, side: Side) -> dict:
+    return asdict(roc_auc_interval(truth, side.scores)) | {"rows": len(truth)}
+
+
+def _difference_of_roc_auc(truth: np.ndarray, first: Side, second: Side, confidence: float) -> tuple[Interval, float]:
+    return delong_difference(truth, first.scores, second.scores, confidence)
+
+
+def _reach(truth: np.ndarray, side: Side) -> dict:
+    """What the decisions reach: how many are chosen, which share of the positives is among them, and the lift."""
+    chosen = int(side.decisions.sum())
+    precision = share(truth[side.decisions])
+    figures = {
+        "contacted": chosen,
+        "recall": share(side.decisions[truth]),
+        "precision": precision,
+        "lift": precision["value"] / truth.mean() if chosen else None,
+    }
+    if side.is_probability:
+        figures["brier_score"] = float(np.mean((side.scores - truth) ** 2))
+    return figures
+
+
+ACCURACY = Measure(
+    name="accuracy",
+    unit="points",
+    min_of_each=0,
+    value=_accuracy,
+    difference=_difference_of_decisions,
+    figures=_recalls,
+    tests_decisions=False,
+)
+ROC_AUC = Measure(
+    name="roc_auc",
+    unit="points of ROC-AUC",
+    min_of_each=5,
+    value=_roc_auc,
+    difference=_difference_of_roc_auc,
+    figures=_reach,
+    tests_decisions=True,
+)

@@ -1,7 +1,9 @@
 """What the approver reads: the frozen evidence as Markdown."""
 
 import re
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 
 from maeari import clock
 
@@ -13,100 +15,187 @@ def request_mark(request_id: int) -> str:
     return f"request `{request_id}`"
 
 
-def approval_body(evidence: dict, request_id: int) -> str:
-    """The question to the approver: headline, figures, segments, and what each answer does; all data is escaped."""
+def approval_body(evidence: dict, request_id: int | None = None) -> str:
+    """The question to the approver: headline, figures, segments, and what each answer does; all data is escaped.
+
+    Without a request it is a preview: it bears no mark, so that no answer can belong to it.
+    """
     model, version = _escape(evidence["model"]), evidence["version"]
+    wording = _WORDINGS[evidence["measure"]]
     replay = ["> **Replay.** This release belongs to the past of the demo and is marked as one.", ""]
+    marks = [
+        f"[Model card of {model} version {version}](/maeari/models/{model}/versions/{version})",
+        *([] if request_id is None else [request_mark(request_id)]),
+        f"artifact `{evidence['artifact_sha256'][:12]}`",
+        f"training set `{re.sub('[^0-9A-Za-z_-]', '', evidence['training_set_id'])}`",
+    ]
     return "\n".join(
         [
             *(replay if evidence["is_replay"] else []),
-            f"## {_headline(evidence)}",
+            f"## {_headline(evidence, wording)}",
             "",
-            f"Compared on {evidence['rows']:,} reviews with stars, written from {_day(evidence['window_from'])} to "
-            f"{_last_day(evidence['window_until'])}, from which neither version has learned.",
+            wording.compared.format(
+                rows=f"{evidence['rows']:,}",
+                first=_day(evidence["window_from"]),
+                last=_last_day(evidence["window_until"]),
+            ),
             "",
-            *_figures(evidence),
+            *_figures(evidence, wording),
             "",
             *(f"- {_escape(reason)}" for reason in evidence["reasons"]),
             "",
             "### By segment",
             "",
-            *_segments(evidence),
+            *_segments(evidence, wording),
             "",
             "### What your answer does",
             "",
-            *_consequences(evidence),
+            *_consequences(evidence, wording),
             "",
-            f"[Model card of {model} version {version}](/maeari/models/{model}/versions/{version})"
-            f" · {request_mark(request_id)} · artifact `{evidence['artifact_sha256'][:12]}`"
-            f" · training set `{re.sub('[^0-9A-Za-z_-]', '', evidence['training_set_id'])}`",
+            " · ".join(marks),
         ]
     )
 
 
-def _headline(evidence: dict) -> str:
-    model, version, live = _escape(evidence["model"].capitalize()), evidence["version"], evidence["live_version"]
-    accuracy = {side: figures["accuracy"]["value"] for side, figures in evidence["figures"].items()}
-    right = _percent(accuracy["challenger"])
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.1f} %"
+
+
+def _decimal(number: float | None) -> str:
+    return "" if number is None else f"{number:.3f}".removeprefix("0")
+
+
+def _decimal_interval(figures: dict) -> str:
+    return f"{_decimal(figures['low'])} to {_decimal(figures['high'])}"
+
+
+def _percent_interval(figures: dict) -> str:
+    return f"{_percent(figures['low'])} to {_percent(figures['high'])}"
+
+
+def _value(figures: dict, name: str) -> float | None:
+    return figures.get(name, {}).get("value")
+
+
+@dataclass(frozen=True)
+class _Wording:
+    """How the evidence of one measure is said."""
+
+    rows: str
+    compared: str
+    """With the places `rows`, `first` and `last` (days)."""
+    alone: str
+    """The headline of a first version: `one`, `own`, `other`."""
+    better: str
+    equal: str
+    """Headlines beside a live version: `one`, `two`, `own`, `other`."""
+    baseline: str
+    shown: Callable[[float | None], str]
+    """The measure's value as people write it."""
+    columns: tuple[tuple[str, Callable[[dict], str]], ...]
+    approved: str
+    """With the places `version` and `start`."""
+
+
+_WORDINGS = {
+    "accuracy": _Wording(
+        rows="reviews",
+        compared="Compared on {rows} reviews with stars, written from {first} to {last}, from which neither version "
+        "has learned.",
+        alone="{one} is right in {own}, the baseline in {other}",
+        better="{one} is better than {two}: right in {own}, not {other}",
+        equal="{one} is as good as {two}: right in {own}, not {other}",
+        baseline="baseline (word list)",
+        shown=_percent,
+        columns=(
+            ("right", lambda figures: _percent(_value(figures, "accuracy"))),
+            ("95 % interval", lambda figures: _percent_interval(figures["accuracy"])),
+            ("praise found", lambda figures: _percent(_value(figures, "positive_recall"))),
+            ("blame found", lambda figures: _percent(_value(figures, "negative_recall"))),
+            ("calibration error", lambda figures: _decimal(figures.get("calibration_error"))),
+        ),
+        approved="version {version} scores what is written from {start} on, and the 90 days before once more.",
+    ),
+    "roc_auc": _Wording(
+        rows="customers",
+        compared="Compared on {rows} customers, by who bought nothing from {first} to {last}, from which neither "
+        "version has learned. Each side would contact those whom it thinks likeliest to leave.",
+        alone="{one} ranks leavers with a ROC-AUC of {own}, the baseline with {other}",
+        better="{one} ranks leavers better than {two}: ROC-AUC {own}, not {other}",
+        equal="{one} ranks leavers as well as {two}: ROC-AUC {own}, beside {other}",
+        baseline="baseline (days since the last purchase)",
+        shown=_decimal,
+        columns=(
+            ("ROC-AUC", lambda figures: _decimal(_value(figures, "roc_auc"))),
+            ("95 % interval", lambda figures: _decimal_interval(figures["roc_auc"])),
+            ("contacted", lambda figures: f"{figures['contacted']:,}"),
+            ("leavers among them", lambda figures: _percent(_value(figures, "precision"))),
+            ("of all leavers", lambda figures: _percent(_value(figures, "recall"))),
+            ("lift", lambda figures: "" if figures["lift"] is None else f"{figures['lift']:.2f}"),
+            ("Brier score", lambda figures: _decimal(figures.get("brier_score"))),
+            ("calibration error", lambda figures: _decimal(figures.get("calibration_error"))),
+        ),
+        approved="version {version} scores the customers of every month end from {start} on, and those of the last 90 "
+        "days once more.",
+    ),
+}
+
+
+def _headline(evidence: dict, wording: _Wording) -> str:
+    model, live = _escape(evidence["model"].capitalize()), evidence["live_version"]
+    own, other = (
+        wording.shown(evidence["figures"][side][evidence["measure"]]["value"])
+        for side in ("challenger", "baseline" if live is None else "live")
+    )
     if live is None:
-        return f"{model} version {version} is right in {right}, the baseline in {_percent(accuracy['baseline'])}"
-    verdict = "is better than" if evidence["comparisons"]["live"]["is_better"] else "is as good as"
-    return f"{model} version {version} {verdict} version {live}: right in {right}, not {_percent(accuracy['live'])}"
+        sentence = wording.alone
+    else:
+        sentence = wording.better if evidence["comparisons"]["live"]["is_better"] else wording.equal
+    return sentence.format(one=f"{model} version {evidence['version']}", two=f"version {live}", own=own, other=other)
 
 
-def _figures(evidence: dict) -> list[str]:
+def _figures(evidence: dict, wording: _Wording) -> list[str]:
     names = {
         "challenger": f"**challenger** (version {evidence['version']})",
         "live": f"live (version {evidence['live_version']})",
-        "baseline": "baseline (word list)",
+        "baseline": wording.baseline,
     }
-    lines = [
-        "| | right | 95 % interval | praise found | blame found | calibration error |",
-        "|---|---|---|---|---|---|",
-    ]
-    for side in ("challenger", "live", "baseline"):
+    sides = [*names, *sorted(evidence["figures"].keys() - names.keys())]
+    titles = [title for title, _ in wording.columns]
+    lines = [f"| | {' | '.join(titles)} |", "|---" * (1 + len(titles)) + "|"]
+    for side in sides:
         if side not in evidence["figures"]:
             continue
-        figures = evidence["figures"][side]
-        recalls = [figures.get(f"{label}_recall", {}).get("value") for label in ("positive", "negative")]
-        error = figures.get("calibration_error")
-        cells = [
-            names[side],
-            _percent(figures["accuracy"]["value"]),
-            f"{_percent(figures['accuracy']['low'])} to {_percent(figures['accuracy']['high'])}",
-            *("" if recall is None else _percent(recall) for recall in recalls),
-            "" if error is None else f"{error:.3f}",
-        ]
+        cells = [names.get(side, _escape(side)), *(show(evidence["figures"][side]) for _, show in wording.columns)]
         lines.append("| " + " | ".join(cells) + " |")
     return lines
 
 
-def _segments(evidence: dict) -> list[str]:
+def _segments(evidence: dict, wording: _Wording) -> list[str]:
     rival = "live" if evidence["live_version"] is not None else "baseline"
-    lines = [f"| segment | reviews | challenger | {rival} | difference, in points |", "|---|---|---|---|---|"]
+    lines = [f"| segment | {wording.rows} | challenger | {rival} | difference, in points |", "|---|---|---|---|---|"]
     for segment in evidence["segments"]:
         difference = segment["difference"]
         low, high = 100 * difference["low"], 100 * difference["high"]
         lines.append(
-            f"| {_escape(segment['segment'])} | {segment['rows']:,} | {_percent(segment['challenger']['value'])} "
-            f"| {_percent(segment['rival']['value'])} | {100 * difference['value']:+.1f} ({low:+.1f} to {high:+.1f}) |"
+            f"| {_escape(segment['segment'])} | {segment['rows']:,} | {wording.shown(segment['challenger']['value'])} "
+            f"| {wording.shown(segment['rival']['value'])} "
+            f"| {100 * difference['value']:+.1f} ({low:+.1f} to {high:+.1f}) |"
         )
     return lines
 
 
-def _consequences(evidence: dict) -> list[str]:
-    version, live = evidence["version"], evidence["live_version"]
+def _consequences(evidence: dict, wording: _Wording) -> list[str]:
+    live = evidence["live_version"]
     stays = "nothing goes live" if live is None else f"version {live} stays live"
-    start = _day(evidence["window_until"]) if evidence["is_replay"] else "the day after your answer"
+    start = "the day after your answer"
+    if evidence["is_replay"]:
+        start = (date.fromisoformat(evidence["as_of"]) + timedelta(days=1)).isoformat()
     return [
-        f"- **Approve**: version {version} scores what is written from {start} on, and the 90 days before once more.",
+        f"- **Approve**: {wording.approved.format(version=evidence['version'], start=start)}",
         f"- **Reject**: {stays}. Please give the reason.",
         f"- No answer within 14 days: {stays}.",
     ]
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def _day(moment: str) -> str:

@@ -8,19 +8,38 @@ import psycopg2
 from maeari import clock, postgres
 from maeari.airflow_client import AirflowClient
 from maeari.errors import AirflowRefused, MaeariError
+from maeari.settings import Settings
 from ml import registry
-from ml.errors import ArtifactChanged, NotPromoted
+from ml.churn.compare import unseen_customers
+from ml.errors import ArtifactChanged, NotPromoted, UnknownVersion
 from ml.judgement import judge
 from ml.question import approval_body, request_mark
-from ml.sentiment.compare import unseen_rows
+from ml.sentiment.compare import unseen_reviews
 
-__all__ = ["approval_body", "compare", "compare_only", "promote", "question_of", "waiting"]
+__all__ = ["approval_body", "compare", "compare_only", "newest_challengers", "promote", "question_of", "waiting"]
 
 DAG_ID = "release_model"
 APPROVE, REFUSE = "Approve", "Reject"
 ANSWER_WITHIN = timedelta(days=14)
 
-_UNSEEN_ROWS = {"sentiment": unseen_rows}
+_UNSEEN_ROWS = {"churn": unseen_customers, "sentiment": unseen_reviews}
+
+
+def newest_challengers(asked_for: list[dict], day: date) -> list[dict]:
+    """Of each model the newest of the given challengers, as the `conf` of a run that releases it.
+
+    Each may give `model` (sentiment without it), `version` (the newest registered without it), `as_of` and `is_replay`.
+    """
+    newest = {}
+    for one in sorted(asked_for, key=lambda one: one.get("version") or 0):
+        model = one.get("model") or "sentiment"
+        newest[model] = {
+            "model": model,
+            "version": one.get("version"),
+            "as_of": one.get("as_of") or day.isoformat(),
+            "is_replay": bool(one.get("is_replay")),
+        }
+    return list(newest.values())
 
 
 def compare(
@@ -45,11 +64,18 @@ def compare(
 
 def compare_only(model: str, version: int | None, as_of: date, is_replay: bool = False) -> dict:
     """Compare a challenger with the live version and the baseline on what neither has learned from, as JSON."""
+    if model not in _UNSEEN_ROWS:
+        raise UnknownVersion(f"There is no model “{model}”, only {' and '.join(_UNSEEN_ROWS)}.")
     challenger = registry.registered(model, version) if version is not None else registry.newest(model)
     live_version = registry.live_version(model)
     if live_version == challenger.version:
         raise NotPromoted(
             f"{model} version {challenger.version} is live already; train a new version to release another."
+        )
+    if is_replay and not Settings().path("demo", "world.json").exists():
+        raise NotPromoted(
+            f"{Settings().home} holds no demo world, and replays belong to the past of a demo. "
+            f"Trigger {DAG_ID} for version {challenger.version} of {model} without is_replay."
         )
     if is_replay and not registry.has_only_replays(model):
         raise NotPromoted(
@@ -66,7 +92,7 @@ def compare_only(model: str, version: int | None, as_of: date, is_replay: bool =
         "training_set_id": challenger.training_set_id,
         "artifact_sha256": challenger.artifact_sha256,
         "window_from": unseen.since.isoformat(),
-        "window_until": clock.end_of_day(as_of).isoformat(),
+        "window_until": unseen.until.isoformat(),
         **judge(unseen),
     }
 

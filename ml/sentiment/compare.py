@@ -4,14 +4,15 @@ from datetime import date, datetime
 
 import pandas as pd
 
+from maeari import clock
 from ml import registry
-from ml.judgement import Unseen
+from ml.judgement import ACCURACY, Side, Unseen
 from ml.sentiment.evaluate import baseline
 from ml.sentiment.features import read_labelled, segments
 from ml.sentiment.predict import load, predict
 
 
-def unseen_rows(version: int, live_version: int | None, as_of: date) -> Unseen:
+def unseen_reviews(version: int, live_version: int | None, as_of: date) -> Unseen:
     """Score the labelled reviews written since the later of both holdouts began, less every text that was learned."""
     challenger = registry.registered("sentiment", version)
     sides = [challenger] + ([registry.registered("sentiment", live_version)] if live_version is not None else [])
@@ -19,14 +20,25 @@ def unseen_rows(version: int, live_version: int | None, as_of: date) -> Unseen:
     rows = read_labelled(as_of)
     rows = rows[(rows["written_at"] >= since) & ~rows["text"].isin(_learned_texts(sides))].reset_index(drop=True)
     return Unseen(
+        measure=ACCURACY,
+        rows_are="reviews with stars",
         since=since,
-        is_positive=rows["is_positive"].to_numpy(dtype=bool),
-        challenger=predict(load(version), rows["text"]),
-        live=None if live_version is None else predict(load(live_version), rows["text"]),
-        baseline=baseline(rows["text"]),
+        until=clock.end_of_day(as_of),
+        truth=rows["is_positive"].to_numpy(dtype=bool),
+        sides=_sides(rows["text"], version, live_version),
         segments={name: mask.to_numpy() for name, mask in segments(rows).items()},
         max_calibration_error=challenger.card["config"]["max_calibration_error"],
     )
+
+
+def _sides(texts: pd.Series, version: int, live_version: int | None) -> dict[str, Side]:
+    versions = {"challenger": version} | ({} if live_version is None else {"live": live_version})
+    found = {}
+    for name, number in versions.items():
+        probabilities = predict(load(number), texts)
+        found[name] = Side(probabilities, probabilities >= 0.5)
+    answers = baseline(texts)
+    return found | {"baseline": Side(answers, answers, is_probability=False)}
 
 
 def _learned_texts(sides: list[registry.Registered]) -> set[str]:

@@ -1,6 +1,7 @@
-"""The DAGs of the sentiment model: what starts them, who is asked, and what only an approval hands on."""
+"""The DAGs of the models: what starts them, who is asked, and what only an approval hands on."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -42,12 +43,85 @@ def test_the_questions_are_the_tasks_whose_record_is_read(release):
         assert question.retries == 0
 
 
-def test_only_the_task_after_the_questions_hands_on_a_model(release):
-    handing_on = [task for task in release.tasks if task.outlets]
-    assert [task.task_id for task in handing_on] == ["promote"]
-    assert [asset.name for asset in handing_on[0].outlets] == [assets.SENTIMENT_MODEL]
-    assert {question.task_id for question in questions(release)} < handing_on[0].upstream_task_ids
-    assert handing_on[0].trigger_rule == "all_done"
+def test_only_the_tasks_after_an_approval_hand_on_a_model_each_its_own(release):
+    handing_on = {asset.name: task for task in release.tasks for asset in task.outlets}
+    assert handing_on.keys() == {assets.CHURN_MODEL, assets.SENTIMENT_MODEL}
+    for task in handing_on.values():
+        assert len(task.outlets) == 1
+        assert task.upstream_task_ids == {"promote"}
+        assert task.trigger_rule == "all_success"
+    promote = release.get_task("promote")
+    assert {question.task_id for question in questions(release)} < promote.upstream_task_ids
+    assert promote.trigger_rule == "all_done"
+
+
+@pytest.mark.parametrize("asset", [assets.CHURN_MODEL, assets.SENTIMENT_MODEL])
+def test_a_release_hands_on_the_released_model_alone(release, asset):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    model = asset.rpartition(".")[2]
+    hand_on = release.get_task(f"hand_on_{model}").python_callable
+    (event,) = hand_on(model, {"model": model, "version": 3})
+    assert (event.asset.name, event.extra["version"]) == (asset, 3)
+    with pytest.raises(AirflowSkipException):
+        list(hand_on(model, {"model": "another", "version": 3}))
+
+
+def run_of(*events: tuple[str, dict], conf: dict | None = None) -> SimpleNamespace:
+    return SimpleNamespace(
+        run_id="run",
+        conf=conf or {},
+        run_after=datetime(2026, 5, 31, 12, tzinfo=UTC),
+        consumed_asset_events=[
+            SimpleNamespace(asset=SimpleNamespace(name=name), extra=extra) for name, extra in events
+        ],
+    )
+
+
+@pytest.fixture
+def started(release, monkeypatch, maeari_home):
+    """A function that says for a run what it compares and which runs it starts for others."""
+    asked = []
+    monkeypatch.setattr("ml.release.compare", lambda model, **facts: asked.append({"model": model, **facts}))
+
+    def take(run) -> tuple[dict, list[dict]]:
+        release.get_task("compare").python_callable(dag_run=run)
+        return asked[-1], release.get_task("find_others").python_callable(dag_run=run)
+
+    return take
+
+
+def test_a_run_releases_one_model_and_starts_a_run_for_each_other(started):
+    mine, others = started(
+        run_of(
+            (assets.CHURN_CHALLENGER, {"model": "churn", "version": 1, "as_of": "2026-03-31", "is_replay": True}),
+            (assets.SENTIMENT_CHALLENGER, {"version": 6, "as_of": "2026-04-30", "is_replay": False}),
+            (assets.SENTIMENT_CHALLENGER, {"version": 7, "as_of": "2026-05-31", "is_replay": False}),
+        )
+    )
+    assert (mine["model"], mine["version"], mine["is_replay"]) == ("churn", 1, True)
+    assert mine["as_of"].isoformat() == "2026-03-31"
+    assert others == [
+        {
+            "conf": {"model": "sentiment", "version": 7, "as_of": "2026-05-31", "is_replay": False},
+            "trigger_run_id": "run__sentiment",
+        }
+    ]
+    again, none = started(run_of(conf=others[0]["conf"]))
+    assert (again["model"], again["version"], again["as_of"].isoformat()) == ("sentiment", 7, "2026-05-31")
+    assert none == []
+
+
+def test_a_run_by_hand_releases_the_newest_sentiment_as_of_its_day(started):
+    mine, others = started(run_of())
+    assert mine | {"dag_run_id": None} == {
+        "model": "sentiment",
+        "version": None,
+        "as_of": datetime(2026, 5, 31).date(),
+        "is_replay": False,
+        "dag_run_id": None,
+    }
+    assert others == []
 
 
 def test_a_waiting_question_does_not_hold_up_a_newer_challenger(release):
@@ -57,20 +131,26 @@ def test_a_waiting_question_does_not_hold_up_a_newer_challenger(release):
 @pytest.mark.parametrize(
     ("dag_id", "starts_on", "hands_on"),
     [
-        ("train_sentiment", {assets.SENTIMENT_RETRAINING}, assets.SENTIMENT_CHALLENGER),
-        ("release_model", {assets.SENTIMENT_CHALLENGER}, assets.SENTIMENT_MODEL),
-        ("score_reviews", {assets.MARTS, assets.SENTIMENT_MODEL}, assets.SENTIMENT_PREDICTIONS),
+        ("train_sentiment", {assets.SENTIMENT_RETRAINING}, {assets.SENTIMENT_CHALLENGER}),
+        ("train_churn", set(), {assets.CHURN_CHALLENGER}),
+        (
+            "release_model",
+            {assets.SENTIMENT_CHALLENGER, assets.CHURN_CHALLENGER},
+            {assets.SENTIMENT_MODEL, assets.CHURN_MODEL},
+        ),
+        ("score_reviews", {assets.MARTS, assets.SENTIMENT_MODEL}, {assets.SENTIMENT_PREDICTIONS}),
     ],
 )
 def test_the_chain_of_assets_is_closed(bag, dag_id, starts_on, hands_on):
     dag = bag.dags[dag_id]
-    condition = dag.timetable.asset_condition
-    assert {asset.name for asset in getattr(condition, "objects", [condition])} == starts_on
-    assert {asset.name for task in dag.tasks for asset in task.outlets} == {hands_on}
+    condition = getattr(dag.timetable, "asset_condition", None)
+    assert {asset.name for asset in getattr(condition, "objects", [condition]) if asset} == starts_on
+    assert {asset.name for task in dag.tasks for asset in task.outlets} == hands_on
 
 
-def test_training_does_not_make_up_for_the_month_that_has_begun(bag):
-    dag = bag.dags["train_sentiment"]
+@pytest.mark.parametrize("dag_id", ["train_sentiment", "train_churn"])
+def test_training_does_not_make_up_for_the_month_that_has_begun(bag, dag_id):
+    dag = bag.dags[dag_id]
     assert dag.start_date is None
     assert all(task.start_date is None for task in dag.tasks)
     assert not dag.catchup

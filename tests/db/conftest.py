@@ -173,6 +173,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
+def demo_world(maeari_home):
+    """A demo world's file, without which nothing is a replay; it also says which day is today."""
+    file = maeari_home / "demo" / "world.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps({"today": "2025-03-30"}))
+    yield file
+    file.unlink()
+
+
+@pytest.fixture
 def site(serve, warehouse, maeari_home):
     server = serve(Site())
     folder = maeari_home / "sources"

@@ -147,7 +147,7 @@ class _Answers(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def airflow(serve, monkeypatch):
+def airflow(serve, monkeypatch, demo_world):
     server = serve(Airflow())
     monkeypatch.setenv("MAEARI_AIRFLOW_URL", f"http://127.0.0.1:{server.server_port}")
     return server
@@ -472,6 +472,29 @@ def test_no_replay_follows_the_release_of_a_person(first, no_release, airflow):
             first.version,
             second.version,
         )
+
+
+def test_no_replay_happens_without_a_demo_world(first, no_release):
+    from ml.errors import NotPromoted
+
+    with pytest.raises(NotPromoted, match="holds no demo world"):
+        ask(first.version, is_replay=True)
+
+
+def test_a_comparison_is_printed_without_asking_anybody(first, no_release):
+    from typer.testing import CliRunner
+
+    from cli.main import app
+
+    printed = CliRunner().invoke(app, ["release", "sentiment", "--as-of", FIRST.isoformat()])
+    assert printed.exit_code == 0, printed.exception
+    assert "the baseline" in printed.output
+    assert "To ask for it" in printed.output
+    assert "request" not in printed.output
+    assert fetch("select 1 from ops.release_requests") == []
+    listed = CliRunner().invoke(app, ["models"])
+    assert listed.exit_code == 0, listed.exception
+    assert "share right" in listed.output
 
 
 def test_a_run_that_cannot_be_ended_is_reported(first, no_release, monkeypatch):

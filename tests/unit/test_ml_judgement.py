@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.judgement import Unseen, judge
+from ml.judgement import ACCURACY, ROC_AUC, Side, Unseen, judge
 from ml.question import approval_body
 from ml.statistics import calibration_error, holm_adjusted, paired_difference
 
@@ -24,12 +24,16 @@ def probabilities(accuracy: float, seed: int, truth: np.ndarray = TRUTH) -> np.n
 
 
 def unseen(challenger: np.ndarray, live: np.ndarray | None, baseline_accuracy: float = 0.6, **changes) -> Unseen:
+    baseline = changes.pop("baseline", probabilities(baseline_accuracy, seed=99) >= 0.5)
+    versions = {"challenger": challenger} | ({} if live is None else {"live": live})
     facts = {
+        "measure": ACCURACY,
+        "rows_are": "reviews with stars",
         "since": datetime(2026, 5, 4, tzinfo=UTC),
-        "is_positive": TRUTH,
-        "challenger": challenger,
-        "live": live,
-        "baseline": probabilities(baseline_accuracy, seed=99) >= 0.5,
+        "until": datetime(2026, 5, 31, 15, tzinfo=UTC),
+        "truth": TRUTH,
+        "sides": {name: Side(says, says >= 0.5) for name, says in versions.items()}
+        | {"baseline": Side(baseline, baseline, is_probability=False)},
         "segments": {"source a": np.arange(ROWS) < 2_000, "source b": np.arange(ROWS) >= 2_000},
         "max_calibration_error": 0.05,
     }
@@ -65,7 +69,7 @@ def test_the_first_version_must_beat_the_baseline():
     assert judge(unseen(probabilities(0.8, 1), None))["may_ask"]
     judged = judge(unseen(probabilities(0.6, 1), None, baseline_accuracy=0.7))
     assert not judged["may_ask"]
-    assert any("Not better than the baseline" in reason for reason in judged["reasons"])
+    assert any("No better than the baseline" in reason for reason in judged["reasons"])
 
 
 def test_a_boastful_challenger_may_not_be_asked_for():
@@ -91,12 +95,91 @@ def test_too_few_rows_ask_nobody():
     few = slice(0, 150)
     judged = judge(
         unseen(
-            probabilities(0.9, 1)[few], None, is_positive=TRUTH[few], baseline=TRUTH[few],
+            probabilities(0.9, 1)[few], None, truth=TRUTH[few], baseline=TRUTH[few],
             segments={"source a": np.ones(150, bool)},
         )
     )  # fmt: skip
     assert not judged["may_ask"]
     assert "150" in judged["reasons"][0]
+
+
+LEAVING = random.random(ROWS)
+LEFT = random.random(ROWS) < LEAVING
+
+
+def leaving(noise: float, seed: int) -> np.ndarray:
+    """Probabilities of leaving that are calibrated without noise, and rank worse the more of it there is."""
+    drawn = np.random.default_rng(seed).random(ROWS)
+    return np.where(np.random.default_rng(seed + 1).random(ROWS) < noise, drawn, LEAVING)
+
+
+def customers(challenger: np.ndarray, live: np.ndarray | None = None, **changes) -> Unseen:
+    versions = {"challenger": challenger} | ({} if live is None else {"live": live})
+    recency = leaving(0.6, seed=99) * 100
+    facts = {
+        "measure": ROC_AUC,
+        "rows_are": "customers with a known outcome",
+        "since": datetime(2026, 3, 31, 15, tzinfo=UTC),
+        "until": datetime(2026, 5, 30, 15, tzinfo=UTC),
+        "truth": LEFT,
+        "sides": {name: Side(says, says >= np.quantile(says, 0.8)) for name, says in versions.items()}
+        | {"baseline": Side(recency, recency >= np.quantile(recency, 0.8), is_probability=False)},
+        "segments": {"new": np.arange(ROWS) < 2_000, "old": np.arange(ROWS) >= 2_000, "few": np.arange(ROWS) < 29},
+        "max_calibration_error": 0.05,
+    }
+    return Unseen(**facts | changes)
+
+
+def test_leavers_ranked_better_may_be_asked_for():
+    judged = judge(customers(leaving(0, 1), leaving(0.2, 2), max_calibration_error=0.1))
+    assert judged["may_ask"], judged["reasons"]
+    against = judged["comparisons"]["live"]
+    assert against["is_better"]
+    assert against["difference"]["low"] > 0
+    assert {segment["segment"] for segment in judged["segments"]} == {"new", "old"}
+    own = judged["figures"]["challenger"]
+    assert own["contacted"] == ROWS / 5
+    assert own["lift"] == pytest.approx(own["precision"]["value"] / LEFT.mean())
+    assert judged["figures"]["baseline"].keys() == own.keys() - {"brier_score", "calibration_error"}
+
+
+def test_every_test_of_ranks_and_of_decisions_is_corrected_together():
+    comparisons = judge(customers(leaving(0, 1), leaving(0.1, 2)))["comparisons"]
+    tests = [test for one in comparisons.values() for test in (one, one["decisions"])]
+    assert len(tests) == 4
+    assert [test["holm_p_value"] for test in tests] == holm_adjusted([test["p_value"] for test in tests])
+
+
+def test_leavers_ranked_worse_may_not_and_equally_may():
+    worse = judge(customers(leaving(0.3, 1), leaving(0, 2), max_calibration_error=1))
+    assert not worse["may_ask"]
+    assert any("Neither better" in reason for reason in worse["reasons"])
+    same = leaving(0, 1)
+    assert judge(customers(same, same))["may_ask"]
+
+
+def test_a_model_of_shuffled_labels_is_no_better_than_the_baseline():
+    judged = judge(customers(np.random.default_rng(3).permutation(leaving(0, 1)), max_calibration_error=1))
+    assert not judged["may_ask"]
+    assert any(reason.startswith("No better than the baseline") for reason in judged["reasons"])
+
+
+def test_leavers_of_one_segment_ranked_worse_stop_the_release():
+    mixed = np.where(np.arange(ROWS) < 800, np.random.default_rng(5).random(ROWS), leaving(0, 1))
+    segments = {"new": np.arange(ROWS) < 800, "old": np.arange(ROWS) >= 800}
+    judged = judge(customers(mixed, leaving(0.4, 2), segments=segments, max_calibration_error=1))
+    assert judged["comparisons"]["live"]["is_better"]
+    assert "Worse in new." in judged["reasons"]
+    assert not judged["may_ask"]
+
+
+@pytest.mark.parametrize(("left", "seen"), [(300, "300 are positive and 0 are not"), (2, "2 are positive")])
+def test_customers_who_all_did_the_same_ask_nobody(left, seen):
+    truth = np.arange(300) < left
+    judged = judge(customers(leaving(0, 1), truth=truth))
+    assert not judged["may_ask"]
+    assert seen in judged["reasons"][0]
+    assert "needs 5 of each" in judged["reasons"][0]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6))
@@ -144,6 +227,36 @@ def test_the_question_says_what_was_seen_and_what_each_answer_does():
     assert "version 2 stays live" in body
     assert "(/maeari/models/sentiment/versions/3)" in body
     assert "Replay" not in body
+
+
+def test_the_question_about_leavers_speaks_of_customers_ranks_and_budget():
+    judged = judge(customers(leaving(0, 1), leaving(0.2, 2), max_calibration_error=0.1))
+    body = approval_body(evidence(**judged, model="churn", window_from="2026-03-31T15:00:00+00:00", is_replay=True), 7)
+    own, live = (judged["figures"][side]["roc_auc"]["value"] for side in ("challenger", "live"))
+    better = f"Churn version 3 ranks leavers better than version 2: ROC-AUC {own:.3f}, not {live:.3f}"
+    assert better.replace("0.", ".") in body
+    assert "4,000 customers, by who bought nothing from 2026-04-01 to 2026-05-31" in body
+    assert "| 800 |" in body
+    assert "scores the customers of every month end from 2026-06-01 on" in body
+    assert "last 90 days once more" in body
+    assert "(/maeari/models/churn/versions/3)" in body
+    assert "review" not in body
+    first = approval_body(evidence(**judge(customers(leaving(0, 1))), model="churn", live_version=None), 7)
+    assert "Churn version 3 ranks leavers with a ROC-AUC of" in first
+    assert "nothing goes live" in first
+
+
+def test_every_line_of_a_table_has_as_many_cells():
+    for judged, model in (
+        (judge(unseen(probabilities(0.9, 1), probabilities(0.8, 2))), "sentiment"),
+        (judge(customers(leaving(0, 1), leaving(0.2, 2))), "churn"),
+    ):
+        lines = [line for line in approval_body(evidence(**judged, model=model), 7).splitlines() if line[:1] == "|"]
+        assert len({line.count("|") for line in lines}) == 2
+
+
+def test_a_preview_bears_no_mark_of_a_request():
+    assert "request" not in approval_body(evidence())
 
 
 def test_a_replay_says_so():
