@@ -1,0 +1,18 @@
+{{ config(tags=['publish']) }}
+
+with predictions as (
+
+    select * from {{ source('predictions', 'churn') }}
+
+)
+
+select
+    customer_id,
+    as_of_on,
+    model_version,
+    churn_probability,
+    is_predicted_leaver,
+    purpose,
+    scored_at
+
+from predictions
