@@ -1,4 +1,4 @@
-"""A site of our own over HTTP, which the crawls of this folder read."""
+"""Servers of our own over HTTP: a site, which the crawls of this folder read, and an Airflow, which has asked."""
 
 import hashlib
 import json
@@ -180,6 +180,67 @@ def demo_world(maeari_home):
     file.write_text(json.dumps({"today": "2025-03-30"}))
     yield file
     file.unlink()
+
+
+class Airflow(ThreadingHTTPServer):
+    """Answers as Airflow's REST API does, and remembers which runs were ended."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _AirflowAnswers)
+        self.record: dict = {"response_received": False}
+        self.ended: list[str] = []
+        self.shown_request: int | None = None
+
+    def shown(self) -> str:
+        """The text of the question: by default that of the newest request."""
+        from ml.question import request_mark
+
+        with connect("owner") as connection, connection.cursor() as cursor:
+            cursor.execute("select max(request_id) from ops.release_requests")
+            (newest,) = cursor.fetchone()
+        return f"… {request_mark(self.shown_request or newest)} …"
+
+    def answer(self, choice: str, person: str | None = "approver", reason: str = "") -> None:
+        self.record = {
+            "options": ["Approve", "Reject"],
+            "assigned_users": [{"id": "approver", "name": "approver"}],
+            "response_received": True,
+            "responded_by_user": person and {"id": person, "name": person},
+            "responded_at": "2025-03-01T00:00:00Z",
+            "chosen_options": [choice],
+            "params_input": {"reason": reason},
+        }
+
+
+class _AirflowAnswers(BaseHTTPRequestHandler):
+    server: Airflow
+
+    def do_POST(self):
+        self._send({"access_token": "token"})
+
+    def do_GET(self):
+        self._send(self.server.record | {"body": self.server.shown()})
+
+    def do_PATCH(self):
+        self.server.ended.append(self.path.rpartition("/")[2])
+        self._send({})
+
+    def _send(self, body: dict):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(body).encode())
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def airflow(serve, monkeypatch, demo_world):
+    """An Airflow that has put the newest request to the approver, in a demo world, where replays are allowed."""
+    server = serve(Airflow())
+    monkeypatch.setenv("MAEARI_AIRFLOW_URL", f"http://127.0.0.1:{server.server_port}")
+    return server
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import importlib
 import json
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import psycopg2
@@ -95,71 +94,13 @@ def no_release(first):
     change("truncate ops.release_requests, ops.deployments, predictions.sentiment")
 
 
-class Airflow(ThreadingHTTPServer):
-    """Answers as Airflow's REST API does, and remembers which runs were ended."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Answers)
-        self.record: dict = {"response_received": False}
-        self.ended: list[str] = []
-        self.shown_request: int | None = None
-
-    def shown(self) -> str:
-        """The text of the question: by default that of the newest request."""
-        from ml.question import request_mark
-
-        ((newest,),) = fetch("select max(request_id) from ops.release_requests")
-        return f"… {request_mark(self.shown_request or newest)} …"
-
-    def answer(self, choice: str, person: str | None = "approver", reason: str = "") -> None:
-        self.record = {
-            "options": ["Approve", "Reject"],
-            "assigned_users": [{"id": "approver", "name": "approver"}],
-            "response_received": True,
-            "responded_by_user": person and {"id": person, "name": person},
-            "responded_at": "2025-03-01T00:00:00Z",
-            "chosen_options": [choice],
-            "params_input": {"reason": reason},
-        }
-
-
-class _Answers(BaseHTTPRequestHandler):
-    server: Airflow
-
-    def do_POST(self):
-        self._send({"access_token": "token"})
-
-    def do_GET(self):
-        self._send(self.server.record | {"body": self.server.shown()})
-
-    def do_PATCH(self):
-        self.server.ended.append(self.path.rpartition("/")[2])
-        self._send({})
-
-    def _send(self, body: dict):
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, *arguments):
-        pass
-
-
-@pytest.fixture
-def airflow(serve, monkeypatch, demo_world):
-    server = serve(Airflow())
-    monkeypatch.setenv("MAEARI_AIRFLOW_URL", f"http://127.0.0.1:{server.server_port}")
-    return server
-
-
 def ask(version: int, as_of: date = FIRST, run_id: str = "run-1", is_replay: bool = False) -> dict:
     from ml import release
 
     return release.compare("sentiment", version, as_of, is_replay, dag_run_id=run_id)
 
 
-def go_live(version: int, as_of: date, airflow: Airflow) -> dict:
+def go_live(version: int, as_of: date, airflow) -> dict:
     """Release as a replay, so that the version takes effect the day after `as_of`."""
     from ml import release
 
