@@ -109,10 +109,9 @@
             customer_id,
             as_of_on,
             spanned_days::double precision / nullif(gaps, 0) as mean_gap_days,
-            sqrt(
-                greatest(squared_gaps_ever - spanned_days::numeric * spanned_days / nullif(gaps, 0), 0)
-                / nullif(gaps - 1, 0)
-            )::double precision as gap_sd_days
+            case when gaps > 1 then sqrt(
+                greatest(squared_gaps_ever - spanned_days::numeric * spanned_days / gaps, 0) / (gaps - 1)
+            )::double precision end as gap_sd_days
 
         from newest_purchase_day
 

@@ -69,7 +69,8 @@ months as (
             select 1 from loads
             where
                 loads.finished_at > built_months.built_at
-                and loads.first_event_on <= all_months.labels_mature_on
+                and loads.first_event_on
+                <= case when all_months.is_mature then all_months.labels_mature_on else all_months.as_of_on end
         )
         or exists (
             select 1 from reviews
