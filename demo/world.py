@@ -5,7 +5,7 @@ A week depends on the seed and its own number only, so moving the clock on never
 
 import csv
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +26,11 @@ SEOUL = ZoneInfo("Asia/Seoul")
 CUSTOMERS_AT_START = 3000
 CUSTOMERS_PER_WEEK = 60
 WEEKLY_LEAVING = 0.012
+LEAST_STAY_DAYS = 14
+DECLINE_DAYS = 56
+LAST_SHARE_OF_VISITS = 0.15
+BUYING_SHARE = 0.85
+HORIZON_DAYS = 60
 CAFE_SHARE = 0.65
 FORMAL_SHARE = 0.34
 GAP_WEEKS = 4
@@ -178,12 +183,36 @@ class World:
         self._extend_customers(week_of(until))
         return [customer for customer in self._customers if customer.joined_on <= until]
 
-    def events(self, until: date = FIRST_TODAY) -> Iterator[Event]:
-        """Visits and purchases on or before a day, oldest week first."""
-        for week in range(week_of(until) + 1):
+    def events(self, until: date = FIRST_TODAY, since: date = START) -> Iterator[Event]:
+        """Visits and purchases on or before a day and not before another, oldest week first."""
+        for week in range(week_of(since), week_of(until) + 1):
             for event in self._events_of(week):
-                if event.occurred_at.date() <= until:
+                if since <= event.occurred_at.date() <= until:
                     yield event
+
+    def leaving_probability(self, customer: Customer, as_of: date) -> float:
+        """One customer's true probability to buy nothing in the 60 days after `as_of`, as `leaving_probabilities` says."""
+        return float(self.leaving_probabilities([customer], as_of)[0])
+
+    def leaving_probabilities(self, customers: Sequence[Customer], as_of: date) -> np.ndarray:
+        """The true probability of each customer to buy nothing in the 60 days after `as_of`, shape (customers,).
+
+        Known is the state of the world on that day: how often the customer visits, whether they have left (then it
+        is 1), and, once their visits thin out, the day on which they will leave. Before that the day is not known, only
+        the hazard: the probability is the mean over all days on which they may still leave. It is exact; what remains
+        is the chance of visits and of buying during one.
+        """
+        usual = np.array([customer.visits_per_week for customer in customers])
+        joined = np.array([customer.joined_on for customer in customers], "datetime64[D]")
+        left = np.array([customer.left_on for customer in customers], "datetime64[D]")
+        today = np.datetime64(as_of)
+        # The decline of all who leave after the last of these days lies beyond the horizon.
+        latest = np.arange(HORIZON_DAYS + 7)
+        survival = np.exp(-WEEKLY_LEAVING / 7 * latest)
+        chances = survival - np.append(survival[1:], 0)
+        unknown = _buys_nothing(usual[:, None], joined[:, None], (today + DECLINE_DAYS + latest)[None], as_of) @ chances
+        known = _buys_nothing(usual, joined, left, as_of)
+        return np.where((left - today).astype(int) < DECLINE_DAYS, known, unknown)
 
     def reviews(self, until: date = FIRST_TODAY) -> list[Review]:
         """Reviews the site lists on or before a day, oldest first."""
@@ -279,7 +308,7 @@ class World:
                 number = len(self._customers)
                 monday = START + timedelta(weeks=self._customer_weeks)
                 joined = monday + timedelta(days=random.randrange(7) - (random.randrange(365) if begins else 0))
-                stays = 14 + int(random.expovariate(WEEKLY_LEAVING / 7))
+                stays = LEAST_STAY_DAYS + int(random.expovariate(WEEKLY_LEAVING / 7))
                 left = max(joined, START) + timedelta(days=stays)
                 self._customers.append(
                     Customer(
@@ -307,11 +336,11 @@ class World:
         start = datetime.combine(monday, datetime.min.time(), SEOUL)
         left_in_weeks = np.array([(customer.left_on - monday).days / 7 for customer in active])
         usual = np.array([customer.visits_per_week for customer in active])
-        visits = random.poisson(usual * np.clip(left_in_weeks / 8, 0.15, 1.0))
+        visits = random.poisson(usual * np.clip(left_in_weeks / (DECLINE_DAYS / 7), LAST_SHARE_OF_VISITS, 1.0))
         visitors = np.repeat(np.arange(len(active)), visits)
         seconds = random.integers(0, 7, len(visitors)) * 86400 + random.integers(8 * 3600, 22 * 3600, len(visitors))
         order = np.argsort(seconds, kind="stable")
-        buys, at_shop = random.random(len(visitors)) < 0.85, random.random(len(visitors)) < 0.2
+        buys, at_shop = random.random(len(visitors)) < BUYING_SHARE, random.random(len(visitors)) < 0.2
         books, drinks = (
             random.integers(0, len(self.books), len(visitors)),
             random.integers(0, 25, len(visitors)),
@@ -371,6 +400,20 @@ class World:
                 )
             )
         return articles
+
+
+def _buys_nothing(usual: np.ndarray, joined: np.ndarray, left: np.ndarray, as_of: date) -> np.ndarray:
+    """The probability of no purchase in the horizon for those who leave on the days `left`; all three broadcast."""
+    first_day, last_day = as_of + timedelta(days=1), as_of + timedelta(days=HORIZON_DAYS)
+    purchases = np.zeros(np.broadcast_shapes(usual.shape, joined.shape, left.shape))
+    for week in range(week_of(first_day), week_of(last_day) + 1):
+        monday = START + timedelta(weeks=week)
+        days = (min(last_day, monday + timedelta(days=6)) - max(first_day, monday)).days + 1
+        stays_days = (left - np.datetime64(monday)).astype(int)
+        share = np.clip(stays_days / DECLINE_DAYS, LAST_SHARE_OF_VISITS, 1.0)
+        is_active = (joined < np.datetime64(monday)) & (stays_days > 6)
+        purchases = purchases + usual * BUYING_SHARE * share * is_active * days / 7
+    return np.exp(-purchases)
 
 
 def write_truth(world: World, file: Path, until: date = FIRST_TODAY) -> int:

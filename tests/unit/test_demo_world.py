@@ -125,3 +125,36 @@ def test_worlds_drawn_side_by_side_do_not_mix(world):
     mentioned = {title for body in bodies for title in re.findall(r"『(.*?)』", body)}
     assert mentioned
     assert mentioned <= titles
+
+
+def test_the_oracle_gives_the_true_share_of_those_who_leave(world):
+    as_of = START + timedelta(weeks=30, days=2)
+    bought = {
+        event.customer_id
+        for event in world.events(as_of + timedelta(days=60), as_of + timedelta(days=1))
+        if event.event_type == "purchase"
+    }
+    customers = [one for one in world.customers(as_of) if one.joined_on < as_of - timedelta(days=7)]
+    chances = world.leaving_probabilities(customers, as_of)
+    left = [one.customer_id not in bought for one in customers]
+    assert 0 <= chances.min() <= chances.max() <= 1
+    for low, high in ((0, 0.05), (0.05, 0.3), (0.3, 0.7), (0.7, 1.0)):
+        group = [(chance, is_left) for chance, is_left in zip(chances, left, strict=True) if low <= chance < high]
+        expected, seen = (sum(values) / len(group) for values in zip(*group, strict=True))
+        assert len(group) > 100
+        assert abs(expected - seen) < 4 * (expected * (1 - expected) / len(group)) ** 0.5
+
+
+def test_the_oracle_knows_a_state_and_no_future(world):
+    customer = world.customers()[0]._replace(joined_on=START, visits_per_week=0.5)
+
+    def chance(days: int, **changes) -> float:
+        leaving = customer._replace(left_on=FIRST_TODAY + timedelta(days=days), **changes)
+        return world.leaving_probability(leaving, FIRST_TODAY)
+
+    assert chance(0) == chance(-30) == 1
+    assert chance(56) == chance(57) == chance(4000)
+    assert 1 > chance(10) > chance(30) > chance(55) > chance(56) > 0
+    by_visits = [chance(4000, visits_per_week=rate) for rate in (0.01, 0.1, 0.5, 2.0)]
+    assert by_visits == sorted(by_visits, reverse=True)
+    assert len(set(by_visits)) == 4
