@@ -191,7 +191,7 @@ class World:
                     yield event
 
     def leaving_probability(self, customer: Customer, as_of: date) -> float:
-        """One customer's true probability to buy nothing in the 60 days after `as_of`, as `leaving_probabilities` says."""
+        """One customer's true probability to buy nothing in the 60 days after a day, as `leaving_probabilities`."""
         return float(self.leaving_probabilities([customer], as_of)[0])
 
     def leaving_probabilities(self, customers: Sequence[Customer], as_of: date) -> np.ndarray:
