@@ -14,6 +14,9 @@ alter table ops.loads
     add column last_event_at timestamptz,
     add column stats jsonb not null default '{}';
 
+-- A look at ops.loads for each event takes longer than to land it; an import writes its load first, and deletes none.
+alter table raw.events drop constraint events_load_id_fkey;
+
 create table raw.customer_authors (
     source text not null,
     author_key text not null,
@@ -41,6 +44,7 @@ create table predictions.churn_reasons (
 GRANTS = """
 grant insert on raw.customer_authors to maeari_importer;
 grant select (source, author_key, customer_id) on raw.customer_authors to maeari_importer;
+grant select (occurred_at) on raw.events to maeari_importer;
 grant update (first_event_at, last_event_at, stats) on ops.loads to maeari_importer;
 grant select on raw.customer_authors to maeari_dbt, maeari_web;
 grant select, insert, update, delete on predictions.churn_reasons to maeari_ml;
