@@ -32,6 +32,7 @@ def lines(
     x_title: str,
     y_title: str,
     intervals: Mapping[str, Sequence[Interval]] | None = None,
+    x_format: str = "",
     y_format: str = "",
     x_type: str = "date",
 ) -> dict:

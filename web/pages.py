@@ -61,12 +61,15 @@ def model_page(request: Request, model: ModelName) -> HTMLResponse:
         windows = queries.windows(cursor, model)
         deployments = queries.deployments(cursor, model)
         requests = queries.requests(cursor, model)
+        live = next((deployment for deployment in deployments if deployment["live_to"] is None), None)
+        shown = queries.version(cursor, model, live["version"] if live else versions[0]["version"])
     return render(
         request,
         "model.html",
         model=model,
         versions=versions,
-        live=next((deployment for deployment in deployments if deployment["live_to"] is None), None),
+        live=live,
+        figures=shown["card"].get("figures"),
         deployments=deployments,
         requests=requests,
         waiting=next((asked for asked in requests if asked["outcome"] == "waiting"), None),

@@ -14,6 +14,8 @@ STATEMENT_TIMEOUT = "10s"
 ROWS_PER_PAGE = 50
 CRAWL_DAYS = 2
 SCORED_DAYS = 28
+# Customers are scored monthly, so a month may pass between two imports.
+EVENT_DAYS = 35
 
 
 @contextmanager
@@ -26,19 +28,21 @@ def reading() -> Iterator[Cursor]:
             yield cursor
 
 
-def _rows(cursor: Cursor, statement: str, **values: Any) -> list[dict]:
+def fetch_all(cursor: Cursor, statement: str, **values: Any) -> list[dict]:
+    """The rows of a statement."""
     cursor.execute(statement, values)
     return cursor.fetchall()
 
 
-def _row(cursor: Cursor, statement: str, **values: Any) -> dict | None:
+def fetch_one(cursor: Cursor, statement: str, **values: Any) -> dict | None:
+    """The only or first row of a statement; None without one."""
     cursor.execute(statement, values)
     return cursor.fetchone()
 
 
 def has_marts(cursor: Cursor) -> bool:
     """Whether the warehouse was built at least once."""
-    found = _row(
+    found = fetch_one(
         cursor,
         """
         select to_regclass('marts.fct_reviews') is not null and to_regclass('marts.fct_articles') is not null as built
@@ -49,12 +53,30 @@ def has_marts(cursor: Cursor) -> bool:
 
 def last_crawls(cursor: Cursor) -> list[dict]:
     """The newest crawl of each source."""
-    return _rows(cursor, "select distinct on (source) * from ops.crawls order by source, crawl_id desc")
+    return fetch_all(cursor, "select distinct on (source) * from ops.crawls order by source, crawl_id desc")
+
+
+def imports(cursor: Cursor) -> list[dict]:
+    """Each source of events: how its newest import ended, and until when its events are complete (None: for ever)."""
+    return fetch_all(
+        cursor,
+        """
+        select distinct on (l.source) l.source, l.outcome, l.finished_at, known.until is not null as is_known,
+            case when isfinite(known.until) then known.until end as complete_until
+        from ops.loads l
+        cross join lateral (
+            select max(complete_until) as until from ops.loads
+            where source = l.source and kind = 'events' and outcome = 'finished'
+        ) known
+        where l.kind = 'events' and l.outcome <> 'running'
+        order by l.source, l.load_id desc
+        """,
+    )
 
 
 def rejections(cursor: Cursor) -> list[dict]:
     """Refused records of each source, each counted once however often it came again, by reason."""
-    return _rows(
+    return fetch_all(
         cursor,
         """
         select source, reason, count(*) as records from raw.rejected
@@ -66,7 +88,13 @@ def rejections(cursor: Cursor) -> list[dict]:
 
 def checks(cursor: Cursor) -> list[dict]:
     """What must hold for today's figures to be trusted: a name, whether it holds (None: too early), a sentence."""
-    return [_crawl_check(cursor), _build_check(cursor), _score_check(cursor), *_watch_checks(cursor)]
+    return [
+        _crawl_check(cursor),
+        *_event_checks(cursor),
+        _build_check(cursor),
+        _score_check(cursor),
+        *_watch_checks(cursor),
+    ]
 
 
 def _check(name: str, holds: bool | None, sentence: str) -> dict:
@@ -74,7 +102,7 @@ def _check(name: str, holds: bool | None, sentence: str) -> dict:
 
 
 def _crawl_check(cursor: Cursor) -> dict:
-    crawls = _rows(
+    crawls = fetch_all(
         cursor,
         """
         select distinct on (source) source, outcome, finished_at,
@@ -94,10 +122,35 @@ def _crawl_check(cursor: Cursor) -> dict:
     return _check("Crawls", True, f"The last crawl of all {len(crawls)} sources finished.")
 
 
+def _event_checks(cursor: Cursor) -> list[dict]:
+    """One check of the imports; none where nothing was ever imported, which is as it should be without customers."""
+    loads = imports(cursor)
+    if not loads:
+        return []
+    failed = [load["source"] for load in loads if load["outcome"] != "finished"]
+    unknown = [load["source"] for load in loads if not load["is_known"]]
+    open_ended = [load["complete_until"] for load in loads if load["complete_until"]]
+    if failed:
+        return [_check("Events", False, f"The last import did not finish: {', '.join(failed)}.")]
+    if unknown:
+        sentence = (
+            f"Nothing says until when the events are complete: {', '.join(unknown)}. Import with a day to say so."
+        )
+        return [_check("Events", False, sentence)]
+    if not open_ended:
+        return [_check("Events", True, "All imports finished, and no source has more events to come.")]
+    until = min(open_ended).astimezone(clock.zone())
+    age = (clock.today() - until.date()).days
+    sentence = f"Events are complete until {until:%Y-%m-%d %H:%M}"
+    if age > EVENT_DAYS:
+        return [_check("Events", False, f"{sentence} only, {age} days ago: newer ones are due.")]
+    return [_check("Events", True, f"{sentence}; the last import of every source finished.")]
+
+
 def _build_check(cursor: Cursor) -> dict:
     if not has_marts(cursor):
         return _check("Warehouse", None, "The warehouse has not been built yet.")
-    missing = _row(
+    missing = fetch_one(
         cursor,
         """
         select count(*) as reviews from raw.reviews r where not exists (
@@ -114,10 +167,10 @@ def _build_check(cursor: Cursor) -> dict:
 
 
 def _score_check(cursor: Cursor) -> dict:
-    live = _row(cursor, "select version from ops.deployments where model = 'sentiment' and live_to is null")
+    live = fetch_one(cursor, "select version from ops.deployments where model = 'sentiment' and live_to is null")
     if live is None or not has_marts(cursor):
         return _check("Predictions", None, "No model is live yet, so nothing is scored.")
-    found = _row(
+    found = fetch_one(
         cursor,
         """
         with newest as (
@@ -161,7 +214,7 @@ def _watch_checks(cursor: Cursor) -> list[dict]:
 
 def newest_verdicts(cursor: Cursor) -> list[dict]:
     """The newest verdict of each model."""
-    return _rows(
+    return fetch_all(
         cursor,
         """
         select distinct on (model) * from monitoring.verdicts
@@ -171,12 +224,16 @@ def newest_verdicts(cursor: Cursor) -> list[dict]:
 
 
 def models(cursor: Cursor) -> list[dict]:
-    """Every model: its newest version, and its live deployment where there is one."""
-    return _rows(
+    """Every model: its newest version, its live deployment where there is one, and the figures on its card."""
+    return fetch_all(
         cursor,
         """
         select v.model, max(v.version) as newest_version, count(*) as versions,
-            d.version as live_version, d.live_from, d.effective_from, d.approved_by, d.approved_at, d.is_replay
+            d.version as live_version, d.live_from, d.effective_from, d.approved_by, d.approved_at, d.is_replay,
+            (
+                select card -> 'figures' from ops.model_versions one
+                where one.model = v.model and one.version = coalesce(d.version, max(v.version))
+            ) as figures
         from ops.model_versions v
         left join ops.deployments d on d.model = v.model and d.live_to is null
         group by v.model, d.deployment_id
@@ -187,7 +244,7 @@ def models(cursor: Cursor) -> list[dict]:
 
 def versions(cursor: Cursor, model: str) -> list[dict]:
     """All versions of a model, newest first."""
-    return _rows(
+    return fetch_all(
         cursor,
         """
         select v.version, v.trained_at, t.known_until, t.rows
@@ -200,7 +257,7 @@ def versions(cursor: Cursor, model: str) -> list[dict]:
 
 def version(cursor: Cursor, model: str, number: int) -> dict | None:
     """One version with its card and its training set."""
-    return _row(
+    return fetch_one(
         cursor,
         """
         select v.*, t.known_until, t.rows, t.row_keys_sha256, t.query
@@ -214,7 +271,7 @@ def version(cursor: Cursor, model: str, number: int) -> dict | None:
 
 def deployments(cursor: Cursor, model: str) -> list[dict]:
     """Every stretch for which a version was live, newest first."""
-    return _rows(
+    return fetch_all(
         cursor,
         "select * from ops.deployments where model = %(model)s order by deployment_id desc",
         model=model,
@@ -223,7 +280,7 @@ def deployments(cursor: Cursor, model: str) -> list[dict]:
 
 def requests(cursor: Cursor, model: str | None = None) -> list[dict]:
     """Release requests, of one model or of all, newest first."""
-    return _rows(
+    return fetch_all(
         cursor,
         """
         select * from ops.release_requests where %(model)s::text is null or model = %(model)s
@@ -235,7 +292,7 @@ def requests(cursor: Cursor, model: str | None = None) -> list[dict]:
 
 def windows(cursor: Cursor, model: str) -> list[dict]:
     """Every judged window with its realized accuracy and its reference, oldest first."""
-    return _rows(
+    return fetch_all(
         cursor,
         """
         select v.*, m.accuracy, m.low, m.high, m.labelled_rows, m.reference
@@ -262,21 +319,21 @@ def window(cursor: Cursor, model: str, start: date, end: date) -> dict | None:
     """One window: its verdicts, its figures, its reports; None when it was never judged."""
     key = {"model": model, "start": start, "end": end}
     where = "where model = %(model)s and window_start = %(start)s and window_end = %(end)s"
-    verdicts = _rows(cursor, f"select * from monitoring.verdicts {where} order by model_version desc", **key)  # noqa: S608
+    verdicts = fetch_all(cursor, f"select * from monitoring.verdicts {where} order by model_version desc", **key)  # noqa: S608
     if not verdicts:
         return None
-    metrics = _rows(
+    metrics = fetch_all(
         cursor,
         f"select * from monitoring.metrics {where} order by model_version desc, kind desc, segment, metric",  # noqa: S608
         **key,
     )
-    reports = _rows(cursor, f"select * from monitoring.reports {where} order by created_at desc, path", **key)  # noqa: S608
+    reports = fetch_all(cursor, f"select * from monitoring.reports {where} order by created_at desc, path", **key)  # noqa: S608
     return {"start": start, "end": end, "verdicts": verdicts, "metrics": metrics, "reports": reports}
 
 
 def subjects(cursor: Cursor) -> list[dict]:
     """What is reviewed, with the number of reviews."""
-    return _rows(
+    return fetch_all(
         cursor,
         """
         select subject_id, max(subject_name) as subject_name, count(*) as reviews
@@ -287,7 +344,7 @@ def subjects(cursor: Cursor) -> list[dict]:
 
 def reviews(cursor: Cursor, subject: str | None, label: str | None, page: int) -> list[dict]:
     """One page of reviews, newest first, each with the live version's score where it has one."""
-    return _rows(
+    return fetch_all(
         cursor,
         """
         select r.*, p.label, p.positive_probability, p.model_version,
@@ -315,7 +372,7 @@ def reviews(cursor: Cursor, subject: str | None, label: str | None, page: int) -
 
 def articles(cursor: Cursor, page: int) -> list[dict]:
     """One page of news, newest first, each with the beginning of its text."""
-    return _rows(
+    return fetch_all(
         cursor,
         """
         select article_id, source, title, section, published_at, url, left(body, 280) as beginning

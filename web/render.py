@@ -6,6 +6,7 @@ from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -39,10 +40,13 @@ ABBREVIATIONS = {"id": "ID", "sha256": "SHA-256", "mlflow": "MLflow", "psi": "PS
 # jsonb forgets the order in which a card was written: what people ask first comes first, the rest follows.
 READING_ORDER = (
     "summary", "reasons", "may_ask", "intended_use", "segment", "rows", "figures", "challenger", "live", "rival",
-    "baseline", "accuracy", "difference", "positive_recall", "negative_recall", "calibration_error", "comparisons",
-    "segments", "is_better", "is_not_worse", "is_worse", "limits", "data", "training_rows", "training_from",
+    "baseline", "accuracy", "roc_auc", "pr_auc", "brier_score", "difference", "positive_recall", "negative_recall",
+    "calibration_error", "comparisons", "segments", "is_better", "is_not_worse", "is_worse", "limits", "data",
+    "training_rows", "training_from",
     "training_until", "holdout_rows", "holdout_from", "holdout_until", "window_from", "window_until", "method",
 )  # fmt: skip
+# Parts of a card that are long: a page of their own shows them, and the card keeps them folded.
+LISTS = ("backtest", "feature_tests", "importance")
 SHARES = ("share", "accuracy", "recall")
 
 
@@ -63,6 +67,36 @@ def figure(number: float, name: str = "") -> str:
     if isinstance(number, int) or (math.isfinite(number) and number == int(number) and abs(number) >= 1):
         return f"{int(number):,}"
     return f"{number:.4g}"
+
+
+def measure(number: float, name: str) -> str:
+    """A measure of a model as its field writes it: areas under curves with three digits, shares as percentages."""
+    if str(name).endswith((*SHARES, "calibration_error", "calibration_error_unshifted")):
+        return percent(number)
+    if name == "top_decile_lift":
+        return f"{number:.2f} ×"
+    return f"{number:+.3f}" if name == "difference" else f"{number:.3f}"
+
+
+def p_value(number: Any) -> str:
+    """A p-value, with no more digits than it is worth; a dash when there is none."""
+    if not isinstance(number, int | float):
+        return "–"
+    return "< 0.0001" if number < 0.0001 else f"{number:.4f}"
+
+
+def leaning(direction: Any, high: str = "higher values", low: str = "lower values", neither: str = "neither") -> str:
+    """The sign of an effect in words; what is in words already stays."""
+    if not isinstance(direction, int | float):
+        return direction if isinstance(direction, str) else "–"
+    return high if direction > 0 else low if direction < 0 else neither
+
+
+def customer_path(customer_id: str) -> str:
+    """A customer's id as the end of an address: what a path cannot hold goes into the query."""
+    if not customer_id.isprintable() or not customer_id.strip("."):
+        return f"?id={quote(customer_id, safe='')}"
+    return quote(customer_id, safe="")
 
 
 def points(share: float) -> str:
@@ -112,6 +146,11 @@ def in_order(names: Iterable[Any]) -> list:
     return sorted(names, key=lambda name: READING_ORDER.index(name) if name in READING_ORDER else len(READING_ORDER))
 
 
+def without(value: dict, names: Iterable[str]) -> dict:
+    """The object less some of its keys."""
+    return {name: part for name, part in value.items() if name not in names}
+
+
 def is_interval(value: Any) -> bool:
     """Whether a JSON object is a share with its limits."""
     return isinstance(value, dict) and {"value", "low", "high"} <= value.keys()
@@ -150,6 +189,10 @@ _environment.filters.update(
     whole=whole,
     figure=figure,
     points=points,
+    measure=measure,
+    p_value=p_value,
+    leaning=leaning,
+    customer_path=customer_path,
     when=when,
     day=day,
     text=text,
@@ -157,11 +200,12 @@ _environment.filters.update(
     rows=rows,
     columns=columns,
     in_order=in_order,
+    without=without,
     block=figures.block,
     table=figures.table,
 )
 _environment.tests.update(interval=is_interval)
-_environment.globals.update(VERDICTS=VERDICTS, OUTCOMES=OUTCOMES, plotly_version=version("plotly"))
+_environment.globals.update(VERDICTS=VERDICTS, OUTCOMES=OUTCOMES, LISTS=LISTS, plotly_version=version("plotly"))
 
 
 def render(

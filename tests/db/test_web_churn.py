@@ -1,0 +1,161 @@
+"""The pages of the churn model over a real warehouse: step by step from empty to full, with hostile customers."""
+
+import re
+from html import unescape
+from pathlib import Path
+
+import psycopg2
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from web.app import create_app
+
+SEEDS = [Path(__file__).parents[1] / "browser" / name for name in ("warehouse.sql", "churn.sql")]
+PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
+
+
+@pytest.fixture(scope="module")
+def pages() -> TestClient:
+    parent = FastAPI(openapi_url=None)
+    parent.mount("/maeari", create_app(lambda: None))
+    return TestClient(parent, raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def filled(new_warehouse, maeari_home):
+    warehouse = new_warehouse()
+    execute(warehouse, *(file.read_text() for file in SEEDS))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MAEARI_DATABASE_URL", warehouse)
+        environment.setenv("MAEARI_AS_OF", "2026-05-31")
+        yield warehouse
+
+
+def execute(warehouse: str, *statements: str) -> None:
+    connection = psycopg2.connect(warehouse)
+    with connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement, {"planted": PLANTED})
+    connection.close()
+
+
+def read(pages: TestClient, address: str) -> str:
+    response = pages.get(f"/maeari{address}")
+    assert response.status_code == 200, (address, response.text)
+    assert "<script>window" not in response.text, address
+    assert "<img" not in response.text, address
+    return unescape(re.sub(r"\s+", " ", re.sub("<[^>]*>", "", response.text)))
+
+
+def test_each_missing_step_is_named_with_its_command(pages, warehouse):
+    steps = [
+        ("insert into ops.loads (source, kind, outcome) values ('shop', 'events', 'finished')", "maeari import events"),
+        (
+            "create table features.churn (); grant select on features.churn to maeari_web",
+            "maeari build",
+        ),
+        (
+            "insert into ops.training_sets (training_set_id, model, known_until, rows, row_keys_sha256, query) values "
+            "('c', 'churn', now(), 1, repeat('a', 64), ''); "
+            "insert into ops.model_versions select 'churn', 1, now(), 'c', '{}', '{}', repeat('a', 64), 'run'",
+            "maeari train churn",
+        ),
+        (
+            "insert into ops.deployments (model, version, live_from, effective_from, approved_by, approved_at, "
+            "evidence) values ('churn', 1, now(), now(), 'approver', now(), '{}')",
+            "maeari approve --model churn",
+        ),
+        (
+            "insert into predictions.churn (customer_id, as_of_on, model_version, churn_probability, purpose, "
+            "scored_at) values ('a', '2026-05-31', 1, 0.5, 'live', now())",
+            "maeari score churn",
+        ),
+    ]
+    for statement, command in steps:
+        assert f"Next: {command}" in read(pages, "/churn")
+        execute(warehouse, statement)
+    assert "Next: maeari publish" in read(pages, "/churn")
+    assert "No scored day is 60 days old yet" in read(pages, "/churn/outcomes")
+    for page in ("backtest", "calibration", "reasons"):
+        assert "The card of this version holds no" in read(pages, f"/churn/{page}")
+
+
+def test_the_list_says_who_why_and_by_which_budget(pages, filled):
+    first, second = read(pages, "/churn"), read(pages, "/churn?page=2")
+
+    assert "of 120 customers who bought in the last 180 days are expected" in first
+    assert "the 20 % who are likeliest to leave can be contacted" in first
+    assert "no purchase for 47 days; usually every 12" in first
+    assert "51. C00051" in second
+
+
+def test_every_customer_has_a_page_whatever_the_id(pages, filled):
+    html = pages.get("/maeari/churn").text
+    links = [unescape(link) for link in re.findall(r'href="(/maeari/churn/customers/[^"]*)"', html)]
+
+    shown = [read(pages, link.removeprefix("/maeari")) for link in links]
+
+    assert len(shown) == 50
+    for link, text in zip(links[:6], shown, strict=False):
+        assert "/.." not in link
+        assert "4 of 5 reasons agree" in text
+        assert "Leaves with a probability of" in text
+    assert "LIME explains only the few" in shown[20]
+    assert "Reasons are stored for the likeliest" in shown[40]
+    assert pages.get("/maeari/churn/customers/nobody").status_code == 404
+    assert pages.get("/maeari/churn/customers/").status_code == 404
+
+
+def test_the_proof_is_read_from_the_card_of_the_chosen_version(pages, filled):
+    backtest = read(pages, "/churn/backtest")
+    calibration = read(pages, "/churn/calibration?version=2")
+    reasons = read(pages, "/churn/reasons")
+
+    assert "0.778 [0.771, 0.786]" in backtest
+    assert "clearly better" in backtest
+    assert "2025-11-30" in backtest
+    assert "card of version 1" in backtest
+    assert "card of version 2" in calibration
+    assert "2.1 % after the correction and 9.1 % before it" in calibration
+    assert "1,630 left (87.3 %)" in calibration
+    assert "a high value" in reasons
+    assert pages.get("/maeari/churn/backtest?version=9").status_code == 404
+    assert pages.get("/maeari/churn/backtest?version=x").status_code == 422
+
+
+def test_what_was_promised_is_held_against_what_happened(pages, filled):
+    newest, older = read(pages, "/churn/outcomes"), read(pages, "/churn/outcomes?day=2026-01-31")
+
+    assert "57 were expected to leave, 58 did, of 120 customers scored as of 2026-02-28" in newest
+    assert "In 1 of 10 tenths" in newest
+    assert "That day was scored afterwards" in older
+    assert pages.get("/maeari/churn/outcomes?day=2020-01-31").status_code == 404
+
+
+def test_the_overview_speaks_of_churn_in_its_own_words(pages, filled):
+    overview, model, version = (read(pages, page) for page in ("/", "/models/churn", "/models/churn/versions/1"))
+
+    assert "ROC-AUC" in overview
+    assert "Events are complete until 2026-06-01" in overview
+    assert "stars" not in model
+    assert "ROC-AUC 0.781 [0.761, 0.800]" in model
+    assert "The backtest, cut-off by cut-off" in version
+    assert "0.761" in version
+
+
+def test_only_pages_with_charts_may_run_our_scripts(pages, filled):
+    for address in (
+        "/churn/backtest",
+        "/churn/calibration",
+        "/churn/reasons",
+        "/churn/outcomes",
+        "/churn/customers/C00011",
+    ):
+        policy = pages.get(f"/maeari{address}").headers["Content-Security-Policy"]
+        assert "script-src 'self'; style-src 'self' 'unsafe-inline'" in policy, address
+    for address in ("/churn", "/", "/models/churn"):
+        assert "script-src 'none'" in pages.get(f"/maeari{address}").headers["Content-Security-Policy"]
+    library = pages.get("/maeari/static/plotly.min.js")
+    assert library.headers["Cache-Control"].startswith("private, max-age=31536000")
+    assert "plotly.js" in library.text[:100]
