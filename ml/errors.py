@@ -23,5 +23,9 @@ class ArtifactChanged(ModelError):
     """A saved model is not the one that was registered."""
 
 
+class UnknownCustomer(ModelError):
+    """A customer was not scored, or is gone since."""
+
+
 class NotPromoted(ModelError):
     """A release that may not happen: no valid approval, or the world moved on since the question was put."""
