@@ -1,11 +1,13 @@
 """
 ### Publish what the models said
 
-Runs when reviews have been scored: rebuilds the marts that show predictions (`marts.review_sentiment`,
-`marts.weekly_sentiment`). It hands nothing on, so that no prediction can start a training.
+Runs when reviews or customers have been scored: rebuilds the marts that show predictions (`marts.review_sentiment`,
+`marts.weekly_sentiment`, `marts.retention_list`, `marts.churn_outcomes`). It hands nothing on, so that no prediction
+can start a training.
 
-**If it fails:** the log names the model or the test. A duplicate or missing key comes from `predictions.sentiment`:
-look at the last run of `score_reviews`. `maeari publish` does the same without Airflow.
+**If it fails:** the log names the model or the test. A duplicate or missing key comes from `predictions.sentiment` or
+`predictions.churn`: look at the last run of `score_reviews` or `score_customers`. `maeari publish` does the same
+without Airflow.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -16,13 +18,13 @@ from maeari import assets
 
 
 @dag(
-    schedule=Asset(assets.SENTIMENT_PREDICTIONS),
+    schedule=Asset(assets.SENTIMENT_PREDICTIONS) | Asset(assets.CHURN_PREDICTIONS),
     start_date=datetime(2024, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=20), "pool": "build_warehouse"},
     doc_md=__doc__,
-    tags=["warehouse", "sentiment"],
+    tags=["warehouse", "sentiment", "churn"],
 )
 def publish_marts():
     @task
