@@ -5,12 +5,19 @@ from typing import Any
 from web import figures
 
 MODELS = {"forest": "random forest", "logistic": "logistic regression", "recency": "recency alone"}
-# What a person reads first; the rest of the pooled table follows in this order too.
-MEASURES = (
-    "roc_auc", "pr_auc", "brier_score", "calibration_error", "calibration_error_unshifted", "top_decile_lift",
-    "accuracy",
-)  # fmt: skip
+MEASURES = {
+    "roc_auc": "ROC-AUC",
+    "pr_auc": "PR-AUC",
+    "brier_score": "Brier score",
+    "calibration_error": "Calibration error",
+    "calibration_error_unshifted": "Calibration error before the correction",
+    "top_decile_lift": "Lift in the top tenth",
+    "precision": "Chosen who left",
+    "recall": "Leavers who were chosen",
+    "accuracy": "Decided rightly",
+}
 MOST_BARS = 15
+MOST_WHOLE_TICKS = 6
 
 
 def part(card: Any, *names: str) -> Any:
@@ -87,7 +94,7 @@ def importance(found: list[dict]) -> dict:
         [str(one.get("feature")) for one in shown],
         {"moves the probability by": [value(one.get("mean_abs_shap")) for one in shown]},
         label_title="Feature",
-        value_title="Mean share of the probability",
+        value_title="Mean change of the probability",
         value_format=".1%",
         horizontal=True,
     )
@@ -96,15 +103,17 @@ def importance(found: list[dict]) -> dict:
 def promised_by_day(days: list[dict]) -> dict:
     """The share of leavers that was promised on each day, and the share that left."""
     days = days[::-1]
-    return figures.lines(
-        [day["as_of_on"] for day in days],
-        {
-            "promised": [day["promised_leavers"] / day["customers"] for day in days],
-            "left": [day["actual_leavers"] / day["customers"] for day in days],
-        },
-        x_title="Scored day",
-        y_title="Share of customers",
-        y_format=".1%",
+    return _from_0_to_1(
+        figures.lines(
+            [day["as_of_on"] for day in days],
+            {
+                "left": [day["actual_leavers"] / day["customers"] for day in days],
+                "promised": [day["promised_leavers"] / day["customers"] for day in days],
+            },
+            x_title="Scored day",
+            y_title="Share of customers",
+            y_format=".0%",
+        )
     )
 
 
@@ -117,7 +126,7 @@ def promised_by_decile(deciles: list[dict]) -> dict:
             "promised": [one["promised_share"] for one in deciles],
         },
         intervals={"left": [(one["actual_share_low"], one["actual_share_high"]) for one in deciles]},
-        x_title="Tenth of the customers, the likeliest to leave first",
+        x_title="Tenth of the customers, likeliest first",
         y_title="Share of customers",
         y_format=".1%",
         x_type="category",
@@ -126,21 +135,32 @@ def promised_by_decile(deciles: list[dict]) -> dict:
 
 def probability_by_day(days: list[dict]) -> dict:
     """What was said of one customer on each scored day."""
-    return figures.lines(
-        [day["as_of_on"] for day in days],
-        {"probability of leaving": [day["churn_probability"] for day in days]},
-        x_title="Scored day",
-        y_title="Probability of leaving",
-        y_format=".1%",
+    return _from_0_to_1(
+        figures.lines(
+            [day["as_of_on"] for day in days],
+            {"probability of leaving": [day["churn_probability"] for day in days]},
+            x_title="Scored day",
+            y_title="Probability of leaving",
+            y_format=".0%",
+        )
     )
 
 
 def purchases_by_month(months: list[dict]) -> dict:
     """On how many days of each month one customer bought."""
-    return figures.bars(
+    figure = figures.bars(
         [month["month"] for month in months],
         {"days with a purchase": [month["days"] for month in months]},
         label_title="Month",
         value_title="Days with a purchase",
         x_type="date",
     )
+    if max(month["days"] for month in months) <= MOST_WHOLE_TICKS:
+        figure["layout"]["yaxis"] |= {"dtick": 1}
+    return figure
+
+
+def _from_0_to_1(figure: dict) -> dict:
+    """The figure over all that a share can be, so that small changes look small."""
+    figure["layout"]["yaxis"] |= {"range": [-0.02, 1.02]}
+    return figure

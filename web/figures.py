@@ -60,6 +60,7 @@ def lines(
             "xaxis": {
                 "title": {"text": x_title},
                 "type": x_type,
+                "tickformat": x_format,
                 "hoverformat": "%Y-%m-%d" if x_type == "date" else "",
             },
             "yaxis": {"title": {"text": y_title}, "tickformat": y_format},

@@ -69,12 +69,14 @@ def figure(number: float, name: str = "") -> str:
     return f"{number:.4g}"
 
 
-def measure(number: float, name: str) -> str:
+def measure(number: float | None, name: str) -> str:
     """A measure of a model as its field writes it: areas under curves with three digits, shares as percentages."""
-    if str(name).endswith((*SHARES, "calibration_error", "calibration_error_unshifted")):
+    if number is None:
+        return "–"
+    if str(name).endswith((*SHARES, "calibration_error", "calibration_error_unshifted", "precision")):
         return percent(number)
     if name == "top_decile_lift":
-        return f"{number:.2f} ×"
+        return f"{number:.2f}"
     return f"{number:+.3f}" if name == "difference" else f"{number:.3f}"
 
 

@@ -42,9 +42,9 @@ select
                     "confusion": {"true_leavers": 1630, "false_leavers": 238, "missed_leavers": 3712, "true_stayers": 3761}},
                 "logistic": {"roc_auc": {"value": 0.771, "low": 0.763, "high": 0.779}},
                 "recency": {"roc_auc": {"value": 0.662, "low": 0.653, "high": 0.671}}}'::jsonb,
-            'comparisons', '[{"rival": "logistic", "measure": "roc_auc", "difference": {"value": 0.007, "low": 0.001,
+            'comparisons', '[{"rival": "logistic", "measure": "roc_auc", "test": "DeLong", "as_of_on": "2025-11-30", "difference": {"value": 0.007, "low": 0.001,
                     "high": 0.013}, "p_value": 0.021, "holm_p_value": 0.042, "effect": 0.07},
-                {"rival": "recency", "measure": "roc_auc", "difference": {"value": 0.116, "low": 0.104, "high": 0.128},
+                {"rival": "recency", "measure": "roc_auc", "test": "bootstrap over customers", "as_of_on": null, "difference": {"value": 0.116, "low": 0.104, "high": 0.128},
                     "p_value": 1e-40, "holm_p_value": 2e-40, "effect": 0.61}]'::jsonb,
             'calibration_curve', (
                 select jsonb_build_object('forest', jsonb_agg(jsonb_build_object('predicted', p, 'observed', p + 0.02 * sin(9 * p),
