@@ -23,6 +23,10 @@ class ArtifactChanged(ModelError):
     """A saved model is not the one that was registered."""
 
 
+class EventsIncomplete(ModelError):
+    """A day cannot be scored yet: not all of its events are known."""
+
+
 class UnknownCustomer(ModelError):
     """A customer was not scored, or is gone since."""
 

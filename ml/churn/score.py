@@ -26,6 +26,7 @@ from ml.churn.base_rate import expected_share
 from ml.churn.config import ChurnConfig
 from ml.churn.features import FEATURES, UNDEFINED
 from ml.churn.predict import load, predict, threshold
+from ml.errors import EventsIncomplete
 
 BACKFILL_DAYS = 90
 BATCH_BYTES = 8 * 2**20
@@ -44,6 +45,12 @@ _MONTHS = """
     where as_of_on <= %s
     group by as_of_on, labels_mature_on
     order by as_of_on
+"""
+
+_CURRENT = """
+    select max(as_of_on), max(as_of_on) <= max(complete_until_on), max(complete_until_on)::text
+    from intermediate.int_events__completeness
+    left join features.churn_now on as_of_on <= %s
 """
 
 _UNSCORED = """
@@ -103,10 +110,18 @@ def score(as_of: date) -> dict:
 
 
 def score_current(as_of: date) -> dict:
-    """Score the customers in `features.churn_now`, unless their day comes after `as_of`; see `score`."""
+    """Score the customers in `features.churn_now`, unless their day comes after `as_of`; see `score`.
+
+    Raises `EventsIncomplete` when their day is not over in the events: who bought since would look like a leaver.
+    """
     with postgres.connect("ml") as connection, connection.cursor() as cursor:
-        cursor.execute("select max(as_of_on) from features.churn_now where as_of_on <= %s", (as_of,))
-        (day,) = cursor.fetchone()
+        cursor.execute(_CURRENT, (as_of,))
+        day, is_complete, complete_until_on = cursor.fetchone()
+    if day is not None and not is_complete:
+        raise EventsIncomplete(
+            f"features.churn_now stands for {day}; the events are complete until {complete_until_on or 'no day'} only. "
+            "Import what is missing and run build_warehouse, or ask for an earlier day."
+        )
     stretches = _stretches(as_of)
     if day is None or not stretches:
         return _score(as_of, [], None)
