@@ -5,6 +5,7 @@ import gzip
 import io
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -84,13 +85,11 @@ def lines(world: World, since: date = START, until: date = FIRST_TODAY) -> Itera
 
     What the till adds draws its own numbers by day, so that neither the world nor another delivery changes with it.
     """
-    repeats = {}
+    lot = _by_day(world, "repeats")
     known = (Line(*event[:3], *event[3:]) for event in world.events(until, since))
     for line in chain(known, _returns(world, since, until), _strangers(world, since, until)):
-        day = line.occurred_at.date()
-        lot = repeats.setdefault(day, _random(world, "repeats", day))
         yield line
-        if lot.random() < REPEATED_SHARE:
+        if lot(line.occurred_at.date()).random() < REPEATED_SHARE:
             yield line
 
 
@@ -109,12 +108,11 @@ def authors(world: World, section: str, since: date = START, until: date = FIRST
 
 def _returns(world: World, since: date, until: date) -> Iterator[Line]:
     """Books that come back within days."""
-    lots = {}
+    lot_of = _by_day(world, "returns")
     for event in world.events(until, max(START, since - timedelta(days=LONGEST_RETURN_DAYS))):
         if event.event_type != "purchase" or not event.item_id.startswith("book-"):
             continue
-        day = event.occurred_at.date()
-        lot = lots.setdefault(day, _random(world, "returns", day))
+        lot = lot_of(event.occurred_at.date())
         comes_back, days = lot.random() < RETURN_SHARE, lot.randint(1, LONGEST_RETURN_DAYS)
         moment = event.occurred_at + timedelta(days=days)
         if comes_back and since <= moment.date() <= until:
@@ -138,6 +136,11 @@ def _strangers(world: World, since: date, until: date) -> Iterator[Line]:
         for sale in range(STRANGERS_PER_DAY):
             moment = opened + timedelta(seconds=lot.randrange(14 * 3600))
             yield Line(f"s{day:%Y%m%d}{sale:02d}", "", "purchase", moment, f"menu-{lot.randint(1, 25):02d}", 1, 4500)
+
+
+def _by_day(world: World, what: str) -> Callable[[date], Random]:
+    """The random numbers of a day, which go on where that day's last one was drawn."""
+    return cache(lambda day: _random(world, what, day))
 
 
 def _random(world: World, *what: object) -> Random:
