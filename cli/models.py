@@ -133,13 +133,15 @@ def score_sentiment(as_of: AsOf = None) -> None:
 
 @score_app.command("churn")
 def score_churn(as_of: AsOf = None) -> None:
-    """Score the customers active on the last complete day, with reasons for the likeliest leavers. Safe to repeat.
+    """Score the customers of each month end, and of the last complete day, who are not scored yet. Safe to repeat.
 
     Example: `maeari score churn`
     """
-    from ml.churn.score import score
+    from ml.churn.score import score, score_current
 
-    console.print(score(clock.today(as_of)))
+    day = clock.today(as_of)
+    console.print(score(day))
+    console.print(score_current(day))
 
 
 @app.command()

@@ -67,6 +67,8 @@ class Unseen:
     """`challenger`, `live` when a version is live, `baseline`, and others that are reported but judge nothing."""
     segments: dict[str, np.ndarray]
     max_calibration_error: float
+    remark: str | None = None
+    """What the approver must know about the comparison itself."""
 
 
 def judge(unseen: Unseen) -> dict:
@@ -101,7 +103,7 @@ def judge(unseen: Unseen) -> dict:
     reasons = _reasons(measure, figures["challenger"], comparisons, segments, unseen.max_calibration_error)
     return judged | {
         "may_ask": not any(reason["stops"] for reason in reasons),
-        "reasons": [reason["text"] for reason in reasons],
+        "reasons": [*([unseen.remark] if unseen.remark else []), *(reason["text"] for reason in reasons)],
         "figures": figures,
         "comparisons": comparisons,
         "segments": segments,

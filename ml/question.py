@@ -142,12 +142,12 @@ _WORDINGS = {
 
 
 def _headline(evidence: dict, wording: _Wording) -> str:
-    model, live = _escape(evidence["model"].capitalize()), evidence["live_version"]
+    model, live, figures = _escape(evidence["model"].capitalize()), evidence["live_version"], evidence["figures"]
     own, other = (
-        wording.shown(evidence["figures"][side][evidence["measure"]]["value"])
-        for side in ("challenger", "baseline" if live is None else "live")
+        wording.shown(figures[side][evidence["measure"]]["value"])
+        for side in ("challenger", "live" if "live" in figures else "baseline")
     )
-    if live is None:
+    if "live" not in figures:
         sentence = wording.alone
     else:
         sentence = wording.better if evidence["comparisons"]["live"]["is_better"] else wording.equal
@@ -172,7 +172,7 @@ def _figures(evidence: dict, wording: _Wording) -> list[str]:
 
 
 def _segments(evidence: dict, wording: _Wording) -> list[str]:
-    rival = "live" if evidence["live_version"] is not None else "baseline"
+    rival = "live" if "live" in evidence["figures"] else "baseline"
     lines = [f"| segment | {wording.rows} | challenger | {rival} | difference, in points |", "|---|---|---|---|---|"]
     for segment in evidence["segments"]:
         difference = segment["difference"]

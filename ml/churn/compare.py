@@ -18,21 +18,30 @@ def unseen_customers(version: int, live_version: int | None, as_of: date) -> Uns
     """Score the customers of the newest month end with known labels that is not older than either holdout.
 
     One month end only, so that no customer is counted twice; probabilities and decisions use what was known then.
+    A live version that cannot be computed any more, since the features have changed, is left out and said to be.
     """
     challenger = registry.registered("churn", version)
-    sides = [challenger] + ([registry.registered("churn", live_version)] if live_version is not None else [])
+    sides = {"challenger": challenger}
+    remark = None
+    if live_version is not None:
+        live = registry.registered("churn", live_version)
+        if live.card["features"] == challenger.card["features"]:
+            sides["live"] = live
+        else:
+            remark = f"Version {live_version}, live now, learned from other features than there are: not compared."
     config = ChurnConfig(**challenger.card["config"])
     months = read_months(as_of)
-    rows, cutoff = _newest(months, max(_day(side.card["data"]["holdout_from"]) for side in sides))
+    rows, cutoff = _newest(months, max(_day(side.card["data"]["holdout_from"]) for side in sides.values()))
     return Unseen(
         measure=ROC_AUC,
         rows_are="customers with a known outcome",
         since=clock.end_of_day(cutoff),
         until=clock.end_of_day(cutoff + timedelta(days=config.horizon_days)),
         truth=rows["churned_in_60d"].to_numpy(dtype=bool),
-        sides=_sides(rows, months, cutoff, version, live_version, config),
+        sides=_sides(rows, months, cutoff, {name: side.version for name, side in sides.items()}, config),
         segments=segments(rows),
         max_calibration_error=config.max_calibration_error,
+        remark=remark,
     )
 
 
@@ -60,12 +69,11 @@ def _newest(months: pd.DataFrame, unseen_from: date) -> tuple[pd.DataFrame, date
 
 
 def _sides(
-    rows: pd.DataFrame, months: pd.DataFrame, cutoff: date, version: int, live_version: int | None, config: ChurnConfig
+    rows: pd.DataFrame, months: pd.DataFrame, cutoff: date, versions: dict[str, int], config: ChurnConfig
 ) -> dict[str, Side]:
     if rows.empty:
         return {}
     features, share = matrix(rows), expected_share(rates(months), cutoff)
-    versions = {"challenger": version} | ({} if live_version is None else {"live": live_version})
     found = {}
     for name, number in versions.items():
         probabilities = predict(load(number), features, share)

@@ -1,5 +1,6 @@
 """The release of churn versions against a real warehouse and registry; small models stand in for trained ones."""
 
+import json
 from contextlib import closing
 from datetime import date, timedelta
 
@@ -193,6 +194,28 @@ def test_a_challenger_that_knows_less_than_the_live_version_asks_nobody(months, 
     assert any(reason.startswith("Neither better than the live version") for reason in evidence["reasons"])
     assert {"live", "baseline"} == evidence["comparisons"].keys()
     assert release.waiting("churn") is None
+
+
+def test_a_live_version_of_other_features_does_not_stand_in_the_way_of_the_next(months, good, no_release, airflow):
+    from ml import registry, release
+
+    airflow.answer("Approve")
+    release.promote(ask(good)["request_id"])
+    ((card,),) = fetch("select card from ops.model_versions where model = 'churn' and version = %s", good)
+    _write_card(good, card | {"features": ["gone"]})
+    try:
+        successor = register(months, holdout=MONTH_ENDS[-1])
+        evidence = ask(successor, run_id="run-2")
+        assert f"Version {good}, live now, learned from other features" in evidence["question"]
+        assert f"version {good} stays live" in evidence["question"]
+        assert release.promote(evidence["request_id"])["outcome"] == "approved"
+        assert registry.live_version("churn") == successor
+    finally:
+        _write_card(good, card)
+
+
+def _write_card(version: int, card: dict) -> None:
+    change("update ops.model_versions set card = %s where model = 'churn' and version = %s", json.dumps(card), version)
 
 
 def test_too_few_customers_or_one_outcome_only_are_said_so(months, good, no_release):
