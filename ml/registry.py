@@ -21,7 +21,14 @@ LIVE_ALIAS = "live"
 ABANDONED_TAG = "maeari.abandoned"
 ARTIFACT_FILE = "model.skops"
 # What a saved pipeline may hold beyond what skops trusts by itself.
-TRUSTED_TYPES = ["sklearn.calibration._CalibratedClassifier", "sklearn.model_selection._split.StratifiedKFold"]
+TRUSTED_TYPES = [
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.model_selection._split.PredefinedSplit",
+    "sklearn.model_selection._split.StratifiedKFold",
+    # Arrays of numbers: a wrong one can break off the process, but runs no code, and the sha256 is checked before.
+    "sklearn.tree._tree.Tree",
+]
 REQUIREMENTS = ("scikit-learn", "numpy", "skops")
 
 

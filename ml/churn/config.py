@@ -18,11 +18,15 @@ class ChurnConfig(BaseModel):
     """Labelled rows below which nothing is trained."""
     min_cutoffs: int = Field(2, ge=2)
     """Cut-offs with mature labels below which nothing is trained."""
-    trees: int = Field(200, ge=10)
+    trees: int = Field(100, ge=10)
     depth: int = Field(8, ge=1, le=12)
     """Deeper trees would take minutes to explain."""
-    min_leaf: int = Field(40, ge=1)
+    min_leaf: int = Field(20, ge=1)
     """Rows in the smallest leaf."""
+    tree_sample_share: float = Field(0.3, gt=0, le=1)
+    """Share of the rows that each tree is grown on: neighbouring month ends say nearly the same of a customer."""
+    calibration_stretches: int = Field(3, ge=2, le=10)
+    """The month ends are parted into so many stretches of time, each scored by a model of the others to calibrate."""
     contact_budget_share: float | None = Field(None, gt=0, le=1)
     """The share of the scored customers who can be contacted: the likeliest leavers are, whatever the threshold …"""
     contact_cost: float | None = Field(None, gt=0)
@@ -35,6 +39,8 @@ class ChurnConfig(BaseModel):
     """The likeliest leavers, so many, whose reasons are stored."""
     lime_customers: int = Field(20, ge=0)
     """The likeliest leavers, so many, who are explained a second time, by LIME."""
+    replicates: int = Field(200, ge=20)
+    """Draws of the bootstrap over customers."""
     seed: int = 0
 
     @model_validator(mode="before")
