@@ -63,7 +63,8 @@ def airflow(new_warehouse, postgres: str, maeari_home: Path) -> Iterator[Airflow
     """Api-server, scheduler and dag-processor as `maeari up` starts them, on ports and databases of their own."""
     warehouse = new_warehouse()
     with psycopg2.connect(warehouse) as connection, connection.cursor() as cursor:
-        cursor.execute((HERE / "warehouse.sql").read_text(), {"planted": planted(QUESTION)})
+        for seed in ("warehouse.sql", "churn.sql"):
+            cursor.execute((HERE / seed).read_text(), {"planted": planted(QUESTION)})
     connection.close()
     for page in ("reports/sentiment/report.html", "dbt/target/static_index.html"):
         file = maeari_home / page
