@@ -75,7 +75,9 @@ _LAND_REFUSED = """
 insert into raw.rejected (source, kind, reason, payload, payload_sha256, load_id)
 select %(source)s, %(kind)s, reason, payload, encode(sha256(convert_to(payload::text, 'UTF8')), 'hex'), %(load_id)s
 from (
-    select reason, jsonb_build_object('file', staged_lines.file, 'line', staged_lines.line, 'values', details) as payload
+    select
+        reason,
+        jsonb_build_object('file', staged_lines.file, 'line', staged_lines.line, 'values', details) as payload
     from staged_refused
     join staged_lines using (position)
 ) as refused

@@ -24,7 +24,6 @@ from imports.mapping import AuthorMapping, EventMapping
 from imports.reading import Batch, Origin, Query, open_file
 from imports.values import (
     LONGEST_TEXT,
-    UNORDERED,
     Moments,
     copy_lines,
     number_of,
@@ -277,8 +276,8 @@ def _stage(
             for reason, count in refused.most_common(3)
         )
         raise ImportRefused(
-            f"{origin.name}: {refused.total():,} of {valid + refused.total():,} lines cannot be taken, and at most half "
-            f"may be: {shown}. Correct the mapping or the file."
+            f"{origin.name}: {refused.total():,} of {valid + refused.total():,} lines cannot be taken, and at most "
+            f"half may be: {shown}. Correct the mapping or the file."
         )
     counts.read += valid + refused.total()
     counts.valid += valid
@@ -425,8 +424,8 @@ class _Events:
         if "first" in above and "second" in above:
             (days, day), (months, month) = above["first"], above["second"]
             raise ImportRefused(
-                f"{self.origin.name} writes its dates in 2 formats, and one is needed: {days:,} with the day first, such "
-                f"as line {_line(self.origin, day):,}; {months:,} with the month first, such as line "
+                f"{self.origin.name} writes its dates in 2 formats, and one is needed: {days:,} with the day first, "
+                f"such as line {_line(self.origin, day):,}; {months:,} with the month first, such as line "
                 f"{_line(self.origin, month):,}. {advice}"
             )
         if above and "first" not in above and "second" not in above:
@@ -505,7 +504,8 @@ def _complete_until(
 ) -> str | None:
     """Until when the events of the source are complete; earlier loads give way only to what is said."""
     cursor.execute(
-        "select max(complete_until)::text from ops.loads where source = %s and kind = 'events' and outcome = 'finished'",
+        "select max(complete_until)::text from ops.loads "
+        "where source = %s and kind = 'events' and outcome = 'finished'",
         (source,),
     )
     (known,) = cursor.fetchone()

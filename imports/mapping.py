@@ -147,7 +147,7 @@ class EventMapping(Mapping):
     def _zone_exists(cls, value: str | None) -> str | None:
         try:
             return value and ZoneInfo(value).key
-        except (ValueError, OSError):
+        except (ValueError, OSError, KeyError):
             raise ValueError(f"“{value}” is no time zone; write it such as Asia/Seoul or Europe/London") from None
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import zlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -249,9 +250,7 @@ class CsvFile(_File):
                 begun = reader.line_num + 1
 
     def _open_quote(self) -> int | None:
-        line, row = 0, []
-        for line, row in self._rows(after=["\x00end"]):
-            pass
+        ((line, row),) = deque(self._rows(after=["\x00end"]), maxlen=1)
         return None if row == ["\x00end"] else line
 
     def _header(self, wanted: Sequence[str]) -> list[str]:

@@ -26,9 +26,19 @@ LAYOUTS = {
 }
 UNORDERED = "DD/MM/YYYY or MM/DD/YYYY"
 _ZONED = r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d)$"
-_GAP = r"[\s.\-–‐−()]{0,3}\p{Nd}"
-# What `redact` may find; it looks closer, and takes a hundred times as long.
-MAY_BE_PERSONAL = rf"[@＠\x00]|\+[1-9](?:{_GAP}){{7}}|(?:^|\P{{Nd}})(?:82|0)(?:{_GAP}){{6}}|\p{{Nd}}(?:{_GAP}){{12}}"
+_AREA = r"(?:1[016-9]|2|[3-6][1-5]|70|80|50\p{Nd}?)"
+_SPACE = r"[\s\p{Z}\x1c-\x1f\x85]?"
+# Where `redact` may find something, which takes a hundred times as long to look; there, digits are of any script.
+MAY_BE_PERSONAL = "|".join(
+    (
+        r"[@＠\x00]",
+        rf"(?:^|\P{{Nd}})\p{{Nd}}{{6}}{_SPACE}[-–‐−]?{_SPACE}[1-8]\p{{Nd}}{{6}}(?:\P{{Nd}}|$)",
+        r"(?:^|\P{Nd})[^\P{Nd}0178](?:[ .\-–]?\p{Nd}){12,18}(?:\P{Nd}|$)",
+        r"\+[1-9](?:[ .\-–()]{0,2}\p{Nd}){7}",
+        rf"(?:^|\P{{Nd}})(?:82[ .\-–]?(?:\(0\))?0?|0){_AREA}[ .\-–)]{{0,2}}"
+        r"\p{Nd}{3,4}[ .\-–)]{0,2}\p{Nd}{4}",
+    )
+)
 
 
 def text_of(expression: Expression, columns: dict[str, pa.Array], rows: int) -> pa.Array:

@@ -41,6 +41,7 @@ def test_there_are_pages():
         "architecture.md",
         "crawling.md",
         "develop.md",
+        "importing.md",
         "runbook.md",
         "sql.md",
     ]

@@ -1,0 +1,93 @@
+"""Imports what lies in the inbox: a folder for each source, with its mapping and its files."""
+
+import os
+from contextlib import suppress
+from datetime import date, datetime
+from pathlib import Path
+
+from imports.errors import ImportRefused
+from imports.load import load_authors, load_events
+from imports.mapping import read_mapping
+from maeari.postgres import connect
+from maeari.redaction import redact
+from maeari.settings import Settings
+
+MAPPING, DONE, REFUSED = "mapping.yml", "done", ".refused.txt"
+
+
+def waiting(source: str | None = None) -> dict[str, list[Path]]:
+    """The files that wait in each source's folder, the oldest names first; files being written are passed over."""
+    inbox = Settings().path("inbox")
+    folders = [folder for folder in sorted(inbox.glob("*/")) if source in (None, folder.name)]
+    found = {folder.name: [file for file in sorted(folder.iterdir()) if _is_data(file)] for folder in folders}
+    return {name: files for name, files in found.items() if files}
+
+
+def import_inbox(as_of: date, source: str | None = None) -> dict:
+    """Import every waiting file, each by itself; raises ImportRefused after the last when some were refused.
+
+    A file that has landed moves to `done/`; one that is refused stays, and a file beside it says why.
+    """
+    summaries, refusals = [], []
+    for name, files in waiting(source).items():
+        for file in files:
+            try:
+                summary = _import(file, name, as_of)
+            except ImportRefused as error:
+                _note(file).write_text(f"{redact(str(error))[0]}\n", encoding="utf-8")
+                refusals.append(f"{name}/{file.name}: {error}")
+            else:
+                _put_away(file)
+                summaries.append(summary)
+    if refusals:
+        raise ImportRefused("\n".join(refusals))
+    return {"loads": summaries, "landed": sum(summary["landed"] for summary in summaries)}
+
+
+def landed_since(moment: datetime | None = None) -> bool:
+    """Whether an import that finished after the moment brought something new."""
+    with connect("importer") as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select exists (select from ops.loads where outcome = 'finished' and landed > 0 "
+            "and (%(moment)s::timestamptz is null or finished_at > %(moment)s))",
+            {"moment": moment},
+        )
+        return cursor.fetchone()[0]
+
+
+def _import(file: Path, source: str, as_of: date) -> dict:
+    mapping_file = file.parent / MAPPING
+    if not mapping_file.is_file():
+        raise ImportRefused(
+            f"{source} has no {MAPPING} in the inbox, so the columns have no meaning. Write one with lines such as "
+            "customer_id: COLUMN and occurred_at: COLUMN."
+        )
+    mapping = read_mapping(mapping_file)
+    load = load_events if mapping.kind == "events" else load_authors
+    return load([file], source, mapping, as_of=as_of)
+
+
+def _is_data(file: Path) -> bool:
+    return (
+        file.is_file()
+        and not file.name.startswith(".")
+        and not file.name.endswith((".part", REFUSED))
+        and file.name != MAPPING
+    )
+
+
+def _note(file: Path) -> Path:
+    return file.with_name(file.name + REFUSED)
+
+
+def _put_away(file: Path) -> None:
+    """Move a landed file; one of the same name that landed before keeps its own."""
+    done = file.parent / DONE
+    done.mkdir(exist_ok=True)
+    kept, number = done / file.name, 1
+    while kept.exists():
+        number += 1
+        kept = done / f"{number}-{file.name}"
+    os.replace(file, kept)
+    with suppress(FileNotFoundError):
+        _note(file).unlink()

@@ -1,0 +1,130 @@
+"""Columns of text become numbers, moments and identifiers, and lines are counted as an editor counts them."""
+
+import csv
+import io
+import math
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from imports.mapping import EventMapping, parse_expression
+from imports.reading import CsvFile, open_file
+from imports.values import MAY_BE_PERSONAL, Moments, copy_lines, number_of, redacted
+from maeari.redaction import redact_key
+
+SEOUL = ZoneInfo("Asia/Seoul")
+digits = st.text("0123456789", min_size=1, max_size=7)
+likely_personal = st.lists(
+    st.one_of(digits, st.sampled_from(["+82", "010", "02", "(0", ")", "-", " ", ".", "–", "@", "a", "８", "\x85"])),
+    max_size=10,
+).map("".join)
+
+
+@settings(deadline=None)
+@given(likely_personal | st.text())
+@example("010-1234-5678")
+@example("+821012345678")
+@example("900101-1234568")
+@example("4111 1111 1111 1111")
+@example("kim@example.com")
+def test_whatever_redaction_finds_is_looked_at(text):
+    if redact_key(text, b"key") != (text, 0) and not any(0xD800 <= ord(sign) <= 0xDFFF for sign in text):
+        assert pc.match_substring_regex(pa.array([text]), MAY_BE_PERSONAL)[0].as_py()
+
+
+def test_personal_data_in_an_identifier_becomes_a_keyed_hash():
+    column, rows = redacted(pa.array(["12346", "kim@example.com", None, "0000012345", "kim@example.com"]), b"key")
+    assert rows == 2
+    assert column.to_pylist()[1].startswith("redacted-")
+    assert column.to_pylist()[1] == column.to_pylist()[4]
+    assert [column.to_pylist()[place] for place in (0, 2, 3)] == ["12346", None, "0000012345"]
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("2009-12-01 07:45:00", datetime(2009, 12, 1, 7, 45, tzinfo=SEOUL)),
+        ("2009-12-01T07:45:00.123456789Z", datetime(2009, 12, 1, 7, 45, 0, 123456, tzinfo=ZoneInfo("UTC"))),
+        ("2009-12-01 07:45:00 +0530", datetime.fromisoformat("2009-12-01T07:45:00+05:30")),
+        ("2009-1-5 8:26", datetime(2009, 1, 5, 8, 26, tzinfo=SEOUL)),
+        ("2009/12/01", datetime(2009, 12, 1, tzinfo=SEOUL)),
+        ("2009.12.01 23:00", datetime(2009, 12, 1, 23, tzinfo=SEOUL)),
+        ("20091201", datetime(2009, 12, 1, tzinfo=SEOUL)),
+        ("31/12/2009 8:26", datetime(2009, 12, 31, 8, 26, tzinfo=SEOUL)),
+        ("2009-02-30", None),
+        ("2009-12-01 25:00", None),
+        ("yesterday", None),
+    ],
+)
+def test_a_time_is_read_as_it_was_meant(text, moment):
+    # A day that does not exist beside it makes the whole batch be read in the other way.
+    for column in ([text], [text, "2009-02-30"]):
+        assert Moments("Asia/Seoul", order="day").read(pa.array(column), np.arange(2))[0].as_py() == moment
+
+
+@settings(deadline=None)
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2037, 1, 1)), st.sampled_from(["Europe/London", "Asia/Seoul"]))
+def test_any_local_time_is_read_as_python_reads_it(local, zone):
+    found = Moments(zone).read(pa.array([local.isoformat(" ")]), np.arange(1))[0].as_py()
+    meant = local.replace(tzinfo=ZoneInfo(zone))
+    if meant.astimezone(ZoneInfo("UTC")).astimezone(ZoneInfo(zone)).replace(tzinfo=None) == local:
+        assert found == meant
+    else:
+        assert abs((found - meant).total_seconds()) <= 3600
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(st.floats(), st.text(max_size=8), st.integers(-(10**16), 10**16)).map(str), min_size=1))
+def test_a_number_is_finite_or_refused(texts):
+    numbers, bad = number_of(parse_expression("n"), {"n": pa.array(texts)}, len(texts))
+    for text, number, is_bad in zip(texts, numbers.to_pylist(), bad.to_pylist(), strict=True):
+        assert not (is_bad and number is not None)
+        if number is not None:
+            assert math.isclose(number, float(text), rel_tol=1e-14, abs_tol=1e-6)
+        else:
+            assert is_bad or not text.strip()
+
+
+def test_a_product_is_as_exact_as_money():
+    columns = {"q": pa.array(["12", "-1", "", "x"]), "p": pa.array(["6.95", "0.1", "5", "1"])}
+    numbers, bad = number_of(parse_expression("q * p"), columns, 4)
+    assert numbers.to_pylist() == [83.4, -0.1, None, None]
+    assert bad.to_pylist() == [False, False, False, True]
+    assert copy_lines([pa.array(["a\tb\\", None]), numbers[:2]]).to_pylist() == ["a\\tb\\\\\t83.4", "\\N\t-0.1"]
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(*[st.text('ab", \n\r1한', max_size=6)] * 2).filter(lambda row: row != ("", "")),
+        min_size=1,
+        max_size=12,
+    ),
+    st.sampled_from(["\n", "\r\n"]),
+    st.data(),
+)
+def test_each_row_stands_in_the_line_that_an_editor_shows(tmp_path, rows, ending, data):
+    text, lines = io.StringIO(), []
+    writer = csv.writer(text, lineterminator=ending, quoting=csv.QUOTE_ALL)
+    writer.writerow(["first", "second"])
+    for row in rows:
+        text.write(ending * data.draw(st.integers(0, 1)))
+        lines.append(len(text.getvalue().replace("\r\n", "\n").replace("\r", "\n").split("\n")))
+        writer.writerow(row + (("one more",) if data.draw(st.booleans()) else ()))
+    file = tmp_path / "rows.csv"
+    file.write_bytes(text.getvalue().encode())
+    origin = open_file(file, EventMapping(customer_id="first", occurred_at="second"))
+    assert isinstance(origin, CsvFile)
+    found, refused = {}, []
+    for batch in origin.batches(["first", "second"]):
+        found |= dict(zip(batch.numbers.tolist(), batch.columns["first"].to_pylist(), strict=True))
+        refused += [number for number, _, _ in batch.refused]
+    assert sorted([*found, *refused]) == list(range(len(rows)))
+    assert all(rows[number][0] == value for number, value in found.items())
+    assert list(origin.lines(range(len(rows)))) == list(enumerate(lines))
