@@ -10,12 +10,17 @@ import pandas as pd
 from maeari import postgres
 
 FEATURES = (
-    "recency_days", "tenure_days",
-    "purchase_days_30d", "purchase_days_90d", "purchase_days_180d", "purchase_days_ever",
-    "spend_30d", "spend_90d", "spend_180d", "spend_ever", "basket_180d",
-    "mean_gap_days", "gap_sd_days", "last_gap_days", "longest_gap_days", "recency_per_gap",
-    "purchase_days_trend", "spend_trend", "distinct_items_180d", "returns_180d", "return_share_180d", "visits_90d",
-    "same_season_days", "season_sin", "season_cos", "own_reviews_180d", "own_negative_share_180d",
+    "recency_days", "third_recency_days", "tenure_days",
+    "purchase_days_30d", "purchase_days_90d", "purchase_days_180d", "purchase_days_365d", "purchase_days_ever",
+    "purchase_days_decayed_60d", "purchase_days_decayed_120d", "purchase_days_decayed_180d",
+    "purchase_rate_decayed_120d", "active_months_180d",
+    "spend_30d", "spend_90d", "spend_180d", "spend_ever", "spend_decayed_120d", "lines_decayed_120d",
+    "basket_180d", "basket_ever",
+    "mean_gap_days", "gap_sd_days", "gap_variation", "last_gap_days", "longest_gap_days", "recency_per_gap",
+    "covered_60d_share", "purchase_rate_60d", "expected_purchases_60d", "purchase_days_trend", "spend_trend",
+    "distinct_items_180d", "distinct_items_ever", "repeated_item_share", "top_weekday_share",
+    "returns_180d", "return_share_180d", "visits_90d", "same_season_days", "season_sin", "season_cos",
+    "own_review_recency_days", "own_reviews_30d", "own_reviews_90d", "own_reviews_180d", "own_negative_share_180d",
 )  # fmt: skip
 """The columns of `features.churn` that a model sees, in the order of its matrix."""
 

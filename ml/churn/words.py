@@ -116,6 +116,60 @@ def _longest_gap(values: Values) -> str:
     return "bought once so far" if gap is None else f"never stayed away longer than {_days(gap)} before"
 
 
+def _third_recency(values: Values) -> str:
+    days = values["third_recency_days"]
+    if days is None:
+        return "bought on fewer than three days so far"
+    return f"the third newest day with a purchase lies {_days(days)} back"
+
+
+def _purchase_days_decayed(half_life: int) -> Callable[[Values], str]:
+    def sentence(values: Values) -> str:
+        weighed = values[f"purchase_days_decayed_{half_life}d"]
+        return f"bought on {weighed:.1f} days, where one {half_life} days back counts half"
+
+    return sentence
+
+
+def _purchase_rate_decayed(values: Values) -> str:
+    return f"lately buys on {values['purchase_rate_decayed_120d']:.1f} days in 60"
+
+
+def _active_months(values: Values) -> str:
+    return f"bought in {round(values['active_months_180d'])} of the last six stretches of 30 days"
+
+
+def _spend_decayed(values: Values) -> str:
+    return f"spent {_money(values['spend_decayed_120d'])}, where money spent 120 days back counts half"
+
+
+def _lines_decayed(values: Values) -> str:
+    return f"bought {values['lines_decayed_120d']:,.1f} lines, where one 120 days back counts half"
+
+
+def _basket_ever(values: Values) -> str:
+    return f"has spent {_money(values['basket_ever'])} on a day with a purchase so far"
+
+
+def _gap_variation(values: Values) -> str:
+    variation = values["gap_variation"]
+    if variation is None:
+        return "bought too seldom to have a rhythm"
+    return f"the gaps between purchases vary by {_percent(variation)} of their mean"
+
+
+def _covered(values: Values) -> str:
+    return f"bought again within 60 days after {_percent(values['covered_60d_share'])} of all days so far"
+
+
+def _purchase_rate(values: Values) -> str:
+    return f"buys on {values['purchase_rate_60d']:.1f} days in 60, over all the time so far"
+
+
+def _expected_purchases(values: Values) -> str:
+    return f"with such a record {values['expected_purchases_60d']:.1f} purchases are to be expected in 60 days"
+
+
 def _purchase_days_trend(values: Values) -> str:
     now = values["purchase_days_90d"]
     before = now - values["purchase_days_trend"]
@@ -129,6 +183,19 @@ def _spend_trend(values: Values) -> str:
 
 def _distinct_items(values: Values) -> str:
     return f"bought {_count(values['distinct_items_180d'], 'different item')} in the last 180 days"
+
+
+def _distinct_items_ever(values: Values) -> str:
+    return f"bought {_count(values['distinct_items_ever'], 'different item')} so far"
+
+
+def _repeated_items(values: Values) -> str:
+    share = values["repeated_item_share"]
+    return "what was bought is not known" if share is None else f"{_percent(share)} of the items were bought before"
+
+
+def _top_weekday(values: Values) -> str:
+    return f"{_percent(values['top_weekday_share'])} of the days with a purchase fall on the same day of the week"
 
 
 def _returns(values: Values) -> str:
@@ -162,46 +229,72 @@ def _season(values: Values) -> str:
     return f"the time of the year: {part} {day:%B}"
 
 
-def _own_reviews(values: Values) -> str:
-    reviews = values["own_reviews_180d"]
-    return f"wrote {_count(reviews, 'review') if reviews else 'no review'} in the last 180 days"
+def _own_review_recency(values: Values) -> str:
+    days = values["own_review_recency_days"]
+    return "no own review is known" if days is None else f"wrote the last review {_days(days)} ago"
+
+
+def _own_reviews(days: int) -> Callable[[Values], str]:
+    def sentence(values: Values) -> str:
+        reviews = values[f"own_reviews_{days}d"]
+        return f"wrote {_count(reviews, 'review') if reviews else 'no review'} in the last {days} days"
+
+    return sentence
 
 
 def _own_negative_share(values: Values) -> str:
-    share, reviews = values["own_negative_share_180d"], values["own_reviews_180d"]
-    if share is None or not reviews:
-        return "wrote no review in the last 180 days"
-    negative = round(share * reviews)
-    were = "was" if negative == 1 else "were"
-    return f"{negative:,} of {_count(reviews, 'own review')} of the last 180 days {were} negative"
+    share = values["own_negative_share_180d"]
+    if share is None:
+        return "no own review of the last 180 days is scored"
+    return f"{_percent(share)} of the own reviews of the last 180 days that are scored are negative"
 
 
 SENTENCES: dict[str, Callable[[Values], str]] = {
     "recency_days": _recency,
+    "third_recency_days": _third_recency,
     "tenure_days": _tenure,
     "purchase_days_30d": _purchase_days(30),
     "purchase_days_90d": _purchase_days(90),
     "purchase_days_180d": _purchase_days(180),
+    "purchase_days_365d": _purchase_days(365),
     "purchase_days_ever": _purchase_days_ever,
+    "purchase_days_decayed_60d": _purchase_days_decayed(60),
+    "purchase_days_decayed_120d": _purchase_days_decayed(120),
+    "purchase_days_decayed_180d": _purchase_days_decayed(180),
+    "purchase_rate_decayed_120d": _purchase_rate_decayed,
+    "active_months_180d": _active_months,
     "spend_30d": _spend(30),
     "spend_90d": _spend(90),
     "spend_180d": _spend(180),
     "spend_ever": _spend_ever,
+    "spend_decayed_120d": _spend_decayed,
+    "lines_decayed_120d": _lines_decayed,
     "basket_180d": _basket,
+    "basket_ever": _basket_ever,
     "mean_gap_days": _mean_gap,
     "gap_sd_days": _gap_sd,
+    "gap_variation": _gap_variation,
     "last_gap_days": _last_gap,
     "longest_gap_days": _longest_gap,
     "recency_per_gap": _recency_per_gap,
+    "covered_60d_share": _covered,
+    "purchase_rate_60d": _purchase_rate,
+    "expected_purchases_60d": _expected_purchases,
     "purchase_days_trend": _purchase_days_trend,
     "spend_trend": _spend_trend,
     "distinct_items_180d": _distinct_items,
+    "distinct_items_ever": _distinct_items_ever,
+    "repeated_item_share": _repeated_items,
+    "top_weekday_share": _top_weekday,
     "returns_180d": _returns,
     "return_share_180d": _return_share,
     "visits_90d": _visits,
     "same_season_days": _same_season,
     "season_sin": _season,
     "season_cos": _season,
-    "own_reviews_180d": _own_reviews,
+    "own_review_recency_days": _own_review_recency,
+    "own_reviews_30d": _own_reviews(30),
+    "own_reviews_90d": _own_reviews(90),
+    "own_reviews_180d": _own_reviews(180),
     "own_negative_share_180d": _own_negative_share,
 }

@@ -14,12 +14,19 @@ CUSTOMER = {
     "recency_per_gap": 47 / 12.2, "purchase_days_trend": -5, "spend_trend": -9000, "distinct_items_180d": 1,
     "returns_180d": 2, "return_share_180d": 0.125, "visits_90d": 3, "same_season_days": 4, "season_sin": -0.71,
     "season_cos": 0.70, "own_reviews_180d": 8, "own_negative_share_180d": 0.375,
+    "third_recency_days": 75, "purchase_days_365d": 20, "purchase_days_decayed_60d": 4.56,
+    "purchase_days_decayed_120d": 7.89, "purchase_days_decayed_180d": 12.3, "purchase_rate_decayed_120d": 2.34,
+    "active_months_180d": 5, "spend_decayed_120d": 2e6, "lines_decayed_120d": 41.5, "basket_ever": 5e5,
+    "gap_variation": 0.28, "covered_60d_share": 0.97, "purchase_rate_60d": 1.9, "expected_purchases_60d": 0.4,
+    "distinct_items_ever": 31, "repeated_item_share": 0.6, "top_weekday_share": 0.25, "own_review_recency_days": 9,
+    "own_reviews_30d": 1, "own_reviews_90d": 4,
 }  # fmt: skip
 FIRST_TIME_BUYER = CUSTOMER | {
     "recency_days": 0, "purchase_days_ever": 1, "mean_gap_days": None, "gap_sd_days": None, "last_gap_days": None,
     "longest_gap_days": float("nan"), "recency_per_gap": None, "basket_180d": None, "returns_180d": 0,
     "return_share_180d": None, "visits_90d": 0, "same_season_days": 0, "own_reviews_180d": 0,
-    "own_negative_share_180d": None,
+    "own_negative_share_180d": None, "third_recency_days": None, "gap_variation": None, "repeated_item_share": None,
+    "own_review_recency_days": None, "own_reviews_30d": 0, "own_reviews_90d": 0,
 }  # fmt: skip
 
 
@@ -46,7 +53,7 @@ def test_a_sentence_reads_well_whatever_is_undefined(feature):
     [
         ("recency_days", "no purchase for 47 days; usually every 12"),
         ("purchase_days_trend", "bought on 1 day in the last 90, on 6 in the 90 before"),
-        ("own_negative_share_180d", "3 of 8 own reviews of the last 180 days were negative"),
+        ("own_negative_share_180d", "38 % of the own reviews of the last 180 days that are scored are negative"),
         ("spend_180d", "spent 9,876,543 in the last 180 days"),
         ("spend_trend", "spent 1,234 in the last 90 days, 10,234 in the 90 before"),
         ("recency_per_gap", "the time since the last purchase is 3.9 times the usual gap"),
@@ -58,6 +65,9 @@ def test_a_sentence_reads_well_whatever_is_undefined(feature):
         ("visits_90d", "visited 3 times in the last 90 days"),
         ("same_season_days", "bought on 4 days in the same 60 days of last year"),
         ("season_sin", "the time of the year: mid November"),
+        ("purchase_days_decayed_120d", "bought on 7.9 days, where one 120 days back counts half"),
+        ("expected_purchases_60d", "with such a record 0.4 purchases are to be expected in 60 days"),
+        ("own_review_recency_days", "wrote the last review 9 days ago"),
     ],
 )
 def test_what_is_said_of_a_customer(feature, said):
@@ -72,7 +82,8 @@ def test_what_is_said_of_a_customer(feature, said):
         ("longest_gap_days", "bought once so far"),
         ("recency_per_gap", "bought once so far, so there is no usual gap to compare with"),
         ("visits_90d", "no visit in the last 90 days"),
-        ("own_negative_share_180d", "wrote no review in the last 180 days"),
+        ("own_negative_share_180d", "no own review of the last 180 days is scored"),
+        ("own_review_recency_days", "no own review is known"),
     ],
 )
 def test_what_is_said_of_a_first_time_buyer(feature, said):

@@ -76,7 +76,7 @@ months as (
             select 1 from reviews
             where
                 reviews.changed_at > built_months.built_at
-                and reviews.event_on between all_months.as_of_on - 179 and all_months.as_of_on
+                and reviews.written_on <= all_months.as_of_on
         )
 
 ),

@@ -15,6 +15,9 @@ select
     customer_id,
     item_id,
     purchased_on,
-    lead(purchased_on) over (partition by customer_id, item_id order by purchased_on) as next_purchased_on
+    lead(purchased_on) over by_day as next_purchased_on,
+    row_number() over by_day = 1 as is_first
 
 from purchases
+
+window by_day as (partition by customer_id, item_id order by purchased_on)

@@ -16,24 +16,19 @@ versions as (
 
     select
         linked_authors.customer_id,
-        linked_authors.linked_at,
         versions.review_id,
         versions.version_no,
         versions.content_hash,
-        (versions.valid_from at time zone '{{ var("timezone") }}')::date as known_on,
-        (versions.valid_to at time zone '{{ var("timezone") }}')::date as superseded_on
+        versions.valid_from,
+        versions.valid_to,
+        coalesce(versions.written_at, versions.valid_from) as event_at,
+        greatest(linked_authors.linked_at, versions.fetched_at, crawls.finished_at) as landed_at
 
     from {{ ref('int_reviews__versions') }} as versions
 
     inner join linked_authors using (source, author_key)
 
-),
-
-predictions as (
-
-    select * from {{ ref('stg_predictions__sentiment') }}
-
-    where purpose = 'live'
+    left join {{ ref('stg_ops__crawls') }} as crawls using (crawl_id)
 
 ),
 
@@ -45,42 +40,41 @@ deployments as (
 
 ),
 
-scored as (
+predictions as (
 
-    select
+    select * from {{ ref('stg_predictions__sentiment') }}
+
+    where purpose = 'live'
+
+),
+
+in_charge as (
+
+    -- Of the model versions whose effect had begun, the one released last was in charge.
+    select distinct on (versions.review_id, versions.version_no)
         versions.*,
-        predictions.model_version,
-        predictions.label,
-        predictions.event_at,
-        predictions.scored_at
+        deployments.model_version,
+        deployments.live_from
 
     from versions
 
-    inner join predictions using (review_id, content_hash)
+    left join deployments on versions.event_at >= deployments.effective_from
+
+    order by versions.review_id, versions.version_no, deployments.live_from desc, deployments.deployment_id desc
 
 )
 
--- Of the versions whose effect had begun, the one released last was in charge.
-select distinct on (scored.review_id, scored.version_no, scored.event_at, scored.model_version)
-    scored.customer_id,
-    scored.review_id,
-    scored.version_no,
-    scored.known_on,
-    scored.superseded_on,
-    (scored.event_at at time zone '{{ var("timezone") }}')::date as event_on,
-    scored.model_version,
-    scored.model_version = deployments.model_version as is_in_charge,
-    scored.label = 'negative' as is_negative,
-    greatest(scored.scored_at, scored.linked_at, deployments.live_from) as changed_at
+select
+    in_charge.customer_id,
+    in_charge.review_id,
+    in_charge.version_no,
+    (in_charge.event_at at time zone '{{ var("timezone") }}')::date as written_on,
+    (in_charge.valid_from at time zone '{{ var("timezone") }}')::date as known_on,
+    (in_charge.valid_to at time zone '{{ var("timezone") }}')::date as superseded_on,
+    in_charge.model_version,
+    predictions.label = 'negative' as is_negative,
+    greatest(in_charge.landed_at, in_charge.live_from, predictions.scored_at) as changed_at
 
-from scored
+from in_charge
 
-inner join deployments on scored.event_at >= deployments.effective_from
-
-order by
-    scored.review_id,
-    scored.version_no,
-    scored.event_at,
-    scored.model_version,
-    deployments.live_from desc,
-    deployments.deployment_id desc
+left join predictions using (review_id, content_hash, event_at, model_version)
