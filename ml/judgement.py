@@ -201,7 +201,7 @@ def _reasons(
             add(f"Beside {name}, which decides nothing: {said}.", stops=False)
         if decisions := against.get("decisions"):
             said = f"{_points(decisions['difference'], 'points')} (p = {decisions['holm_p_value']:.2g})"
-            add(f"Decides rightly more often than {name} by {said}.", stops=False)
+            add(f"Right decisions, compared with {name}: {said}.", stops=False)
     error = figures["calibration_error"]
     calibrated = error <= max_calibration_error
     word = "Calibrated" if calibrated else "Not calibrated"

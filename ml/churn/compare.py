@@ -10,6 +10,7 @@ from ml import registry
 from ml.churn.base_rate import expected_share, rates
 from ml.churn.config import ChurnConfig
 from ml.churn.features import matrix, read_months
+from ml.churn.models import LOGISTIC, fit
 from ml.churn.predict import load, predict, threshold
 from ml.judgement import ROC_AUC, Side, Unseen
 
@@ -78,9 +79,17 @@ def _sides(
     for name, number in versions.items():
         probabilities = predict(load(number), features, share)
         found[name] = Side(probabilities, probabilities >= threshold(probabilities, config))
+    found["logistic regression"] = _logistic(months, cutoff, features, share, config)
     recency = rows["recency_days"].to_numpy()
     # Recency gives no probability to compare with a cost: it may contact as many as the challenger does.
     return found | {"baseline": Side(recency, _top(recency, found["challenger"].decisions.sum()), is_probability=False)}
+
+
+def _logistic(months: pd.DataFrame, cutoff: date, features: np.ndarray, share: float, config: ChurnConfig) -> Side:
+    """What a plain model says that has learned everything that was known at the cut-off."""
+    known = months[(months["labels_mature_on"] <= cutoff) & months["churned_in_60d"].notna()]
+    probabilities = predict(fit(known, config, LOGISTIC), features, share)
+    return Side(probabilities, probabilities >= threshold(probabilities, config))
 
 
 def _top(scores: np.ndarray, count: int) -> np.ndarray:
