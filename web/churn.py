@@ -93,6 +93,7 @@ def reasons_page(request: Request, version: Version = None) -> HTMLResponse:
         has_charts=bool(found),
         **chosen,
         importance=found,
+        most=churn_figures.MOST_FEATURES,
         figure=churn_figures.importance(found) if found else None,
         columns=dictionary.columns("churn"),
         feature_tests=part(chosen["card"], "feature_tests") or [],

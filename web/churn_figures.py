@@ -16,7 +16,7 @@ MEASURES = {
     "recall": "Leavers who were chosen",
     "accuracy": "Decided rightly",
 }
-MOST_BARS = 15
+MOST_FEATURES = 15
 MOST_WHOLE_TICKS = 6
 
 
@@ -89,7 +89,7 @@ def calibration(curve: list[dict]) -> dict:
 
 def importance(found: list[dict]) -> dict:
     """By how much each feature moves the probability on average, the strongest first."""
-    shown = found[:MOST_BARS]
+    shown = found[:MOST_FEATURES]
     return figures.bars(
         [str(one.get("feature")) for one in shown],
         {"moves the probability by": [value(one.get("mean_abs_shap")) for one in shown]},

@@ -36,7 +36,10 @@ OUTCOMES = {
     "superseded": "○ superseded",
     "not_better": "○ not better, not asked",
 }
-ABBREVIATIONS = {"id": "ID", "sha256": "SHA-256", "mlflow": "MLflow", "psi": "PSI", "roc": "ROC", "auc": "AUC"}
+ABBREVIATIONS = {
+    "id": "ID", "sha256": "SHA-256", "mlflow": "MLflow", "psi": "PSI", "roc": "ROC", "auc": "AUC", "pr": "PR",
+    "lime": "LIME", "shap": "SHAP",
+}  # fmt: skip
 # jsonb forgets the order in which a card was written: what people ask first comes first, the rest follows.
 READING_ORDER = (
     "summary", "reasons", "may_ask", "intended_use", "segment", "rows", "figures", "challenger", "live", "rival",
@@ -46,8 +49,8 @@ READING_ORDER = (
     "training_until", "holdout_rows", "holdout_from", "holdout_until", "window_from", "window_until", "method",
 )  # fmt: skip
 # Parts of a card that are long: a page of their own shows them, and the card keeps them folded.
-LISTS = ("backtest", "feature_tests", "importance")
-SHARES = ("share", "accuracy", "recall")
+LISTS = ("backtest", "feature_tests", "importance", "features")
+SHARES = ("share", "accuracy", "recall", "probability")
 
 
 def percent(share: float | None, digits: int = 1) -> str:
