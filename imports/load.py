@@ -24,6 +24,7 @@ from imports.mapping import AuthorMapping, EventMapping
 from imports.reading import Batch, Origin, Query, open_file
 from imports.values import (
     LONGEST_TEXT,
+    UNORDERED,
     Moments,
     copy_lines,
     number_of,
@@ -41,6 +42,7 @@ from maeari.settings import Settings
 
 EARLIEST_DAY = date(1990, 1, 1)
 REFUSED_SHARE = 0.5
+SAY_FORMAT = "Say it by --date-format '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'."
 _FILE_ROWS = 1 << 40
 _SOURCE = re.compile(r"[a-z0-9][a-z0-9_]{0,62}")
 T = TypeVar("T")
@@ -405,13 +407,15 @@ class _Events:
                 f"{self.origin.name} writes its dates in {len(seen)} formats, and one is needed: {found}. "
                 "Write them alike, or say which is right by --date-format; lines in others are then refused."
             )
+        if UNORDERED in self.moments.seen and self.moments.order is None:
+            raise self._unordered()
 
     def _order_of_dates(self) -> Literal["day", "month"] | None:
         """Whether days or months stand first in dates such as 13/12/2010; None where dates are not written so."""
         expression = self.expressions["occurred_at"]
-        advice = "Say it by --date-format '%d/%m/%Y %H:%M' or '%m/%d/%Y %H:%M'."
         above: dict[str, list[int]] = {}
-        for batch in self.origin.batches(expression.columns):
+        are_others = False
+        for batch in self.origin.batches(self.mapping.columns()):
             text = text_of(expression, batch.columns, len(batch.numbers))
             parts = pc.extract_regex(text, r"^(?P<first>\d{1,2})[-/.](?P<second>\d{1,2})[-/.]\d{4}(?:\D|$)")
             if not above and pc.all(pc.is_null(parts)).as_py() in (True, None):
@@ -421,19 +425,23 @@ class _Events:
                 if rows := pc.sum(is_day).as_py():
                     above.setdefault(name, [0, int(batch.numbers[pc.index(is_day, True).as_py()])])[0] += rows
             above.setdefault("any", [0, 0])
+            are_others = are_others or bool(pc.any(pc.match_substring_regex(text, r"^\d{4}")).as_py())
         if "first" in above and "second" in above:
             (days, day), (months, month) = above["first"], above["second"]
             raise ImportRefused(
                 f"{self.origin.name} writes its dates in 2 formats, and one is needed: {days:,} with the day first, "
                 f"such as line {_line(self.origin, day):,}; {months:,} with the month first, such as line "
-                f"{_line(self.origin, month):,}. {advice}"
+                f"{_line(self.origin, month):,}. {SAY_FORMAT}"
             )
-        if above and "first" not in above and "second" not in above:
-            raise ImportRefused(
-                f"{self.origin.name} has dates such as 05/06/2010, and no number above 12 tells whether the day or the "
-                f"month comes first. {advice}"
-            )
-        return "day" if "first" in above else "month" if above else None
+        if above and not are_others and "first" not in above and "second" not in above:
+            raise self._unordered()
+        return "day" if "first" in above else "month" if "second" in above else None
+
+    def _unordered(self) -> ImportRefused:
+        return ImportRefused(
+            f"{self.origin.name} has dates such as 05/06/2010, and no number above 12 tells whether the day or the "
+            f"month comes first. {SAY_FORMAT}"
+        )
 
 
 class _Authors:
