@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 from psycopg2.extensions import cursor as Cursor
 
-from web import churn_figures, churn_queries, dictionary, queries
+from web import churn_figures, churn_queries, queries
 from web.churn_figures import part, value
 from web.pages import PageNumber
 from web.render import render
@@ -87,6 +87,8 @@ def reasons_page(request: Request, version: Version = None) -> HTMLResponse:
     """Which features move the probability, which way, and what they mean."""
     chosen = _chosen(version)
     found = part(chosen["card"], "importance") or []
+    with queries.reading() as cursor:
+        descriptions = churn_queries.descriptions(cursor)
     return render(
         request,
         "churn_reasons.html",
@@ -95,7 +97,7 @@ def reasons_page(request: Request, version: Version = None) -> HTMLResponse:
         importance=found,
         most=churn_figures.MOST_FEATURES,
         figure=churn_figures.importance(found) if found else None,
-        columns=dictionary.columns("churn"),
+        descriptions=descriptions,
         feature_tests=part(chosen["card"], "feature_tests") or [],
     )
 
@@ -115,6 +117,7 @@ def customer_page(request: Request, customer_id: str, customer: Annotated[str, Q
         reasons = churn_queries.reasons(cursor, customer_id)
         features = churn_queries.features(cursor, customer_id)
         purchases = churn_queries.purchases(cursor, customer_id)
+        descriptions = churn_queries.descriptions(cursor)
     shap, lime = ([one for one in reasons if one["method"] == method] for method in ("shap", "lime"))
     return render(
         request,
@@ -127,7 +130,7 @@ def customer_page(request: Request, customer_id: str, customer: Annotated[str, Q
         agreed=_agreed(shap, lime),
         features={name: found for name, found in (features or {}).items() if name not in NO_FEATURE},
         features_on=features["as_of_on"] if features else None,
-        columns=dictionary.columns("churn"),
+        descriptions=descriptions,
         said=churn_figures.probability_by_day(probabilities) if probabilities else None,
         bought=churn_figures.purchases_by_month(purchases) if purchases else None,
     )

@@ -180,3 +180,15 @@ def purchases(cursor: Cursor, customer_id: str) -> list[dict]:
         """,
         customer=customer_id,
     )
+
+
+def descriptions(cursor: Cursor) -> dict[str, str]:
+    """What each feature means, as dbt wrote it into the warehouse."""
+    found = fetch_all(
+        cursor,
+        """
+        select attname as feature, col_description(attrelid, attnum) as meaning from pg_attribute
+        where attrelid = to_regclass('features.churn') and attnum > 0
+        """,
+    )
+    return {row["feature"]: row["meaning"] for row in found if row["meaning"]}

@@ -98,6 +98,7 @@ create table features.churn as
 select customer_id, as_of_on, 47 as recency_days, 12.25 as mean_gap_days, null::double precision as own_negative_share_180d,
     as_of_on < '2026-04-01' as churned_in_60d, as_of_on + 60 as labels_mature_on, now() as built_at
 from predictions.churn;
+comment on column features.churn.recency_days is 'Days since the newest purchase; 0 on the day itself.';
 create table features.churn_now as select * from features.churn where as_of_on = '2026-05-31';
 create table marts.retention_list as
 select as_of_on || ' ' || customer_id as day_customer_key, as_of_on,

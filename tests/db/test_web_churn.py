@@ -120,6 +120,7 @@ def test_the_proof_is_read_from_the_card_of_the_chosen_version(pages, filled):
     assert "2.1 % after the correction and 9.1 % before it" in calibration
     assert "1,630 left (87.3 %)" in calibration
     assert "a high value" in reasons
+    assert "Days since the newest purchase" in reasons
     assert pages.get("/maeari/churn/backtest?version=9").status_code == 404
     assert pages.get("/maeari/churn/backtest?version=x").status_code == 422
 
