@@ -23,17 +23,16 @@ def fit(frame: pd.DataFrame, config: ChurnConfig, model: str = FOREST) -> Pipeli
     sigmoid (1999) is fitted on scores that each stretch of month ends got from a model of the other stretches.
     """
     truth = frame["churned_in_60d"].to_numpy(dtype=bool)
-    calibrated = CalibratedClassifierCV(
-        _classifier(model, config), method="sigmoid", cv=PredefinedSplit(_stretches(frame, config)), ensemble=False
-    )
+    classifier = forest(config) if model == FOREST else LogisticRegression(C=0.1, max_iter=500)
+    stretches = PredefinedSplit(_stretches(frame, config))
+    calibrated = CalibratedClassifierCV(classifier, method="sigmoid", cv=stretches, ensemble=False)
     pipeline = Pipeline([*_steps(model), ("classifier", calibrated)])
     pipeline.fit(matrix(frame), truth, classifier__sample_weight=_weights(frame, truth))
     return pipeline
 
 
-def _classifier(model: str, config: ChurnConfig) -> RandomForestClassifier | LogisticRegression:
-    if model != FOREST:
-        return LogisticRegression(C=0.1, max_iter=500)
+def forest(config: ChurnConfig) -> RandomForestClassifier:
+    """The forest before it is fitted."""
     return RandomForestClassifier(
         config.trees,
         max_depth=config.depth,
