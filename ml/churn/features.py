@@ -39,13 +39,6 @@ MONTHS = """
     order by as_of_on, customer_id
 """
 
-CURRENT = """
-    select customer_id, as_of_on, {features}
-    from features.churn_now
-    where as_of_on <= {as_of}
-    order by customer_id
-"""
-
 
 def read_months(as_of: date) -> pd.DataFrame:
     """The customers at each month end up to `as_of`, oldest first, with the labels that are known at its end.
@@ -56,14 +49,6 @@ def read_months(as_of: date) -> pd.DataFrame:
     frame = _read(MONTHS, as_of)
     frame["churned_in_60d"] = frame["churned_in_60d"].map({"t": True, "f": False}).astype("boolean")
     return frame
-
-
-def read_current(as_of: date) -> pd.DataFrame:
-    """The customers active on the last complete day, unless that day comes after `as_of`: then none.
-
-    Columns `customer_id, as_of_on` and `FEATURES`.
-    """
-    return _read(CURRENT, as_of)
 
 
 def matrix(frame: pd.DataFrame) -> np.ndarray:
