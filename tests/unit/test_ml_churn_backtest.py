@@ -81,13 +81,10 @@ def test_what_becomes_known_later_changes_nothing_that_was_said_before(months, t
     poisoned.loc[later, "churned_in_60d"] = ~poisoned.loc[later, "churned_in_60d"]
     poisoned.loc[months["as_of_on"] > cutoff, list(FEATURES)] *= -7
     poisoned.loc[months["as_of_on"] > cutoff, "customer_id"] += " later"
+    poisoned = poisoned[poisoned["as_of_on"] <= MONTH_ENDS[7]]
     for before, after in zip(tests[:4], backtest(poisoned, AS_OF, SMALL), strict=False):
         for model in MODELS:
             np.testing.assert_array_equal(before.probabilities[model], after.probabilities[model])
-    known = known_on(months, MONTH_ENDS[-1])
-    assert known["churned_in_60d"].isna().any()
-    for before, after in zip(tests[:4], backtest(known, MONTH_ENDS[-1], SMALL), strict=False):
-        np.testing.assert_array_equal(before.probabilities[FOREST], after.probabilities[FOREST])
 
 
 def test_a_score_does_not_depend_on_who_else_is_in_the_batch(tests):
@@ -155,10 +152,11 @@ def test_shuffled_labels_teach_nothing(months):
     assert all(row["holm_p_value"] > 0.05 or row["difference"]["value"] < 0 for row in against)
 
 
-def test_the_same_rows_and_seed_give_the_same_figures(months, tests, found):
-    known = known_on(months, AS_OF)
-    again = backtest(known, AS_OF, SMALL)
-    assert evaluate(again[-2:], SMALL)["cutoffs"] == evaluate(tests[-2:], SMALL)["cutoffs"]
+def test_the_same_rows_and_seed_give_the_same_figures_whatever_is_known_today(months, tests):
+    long_ago = date(2025, 7, 31)
+    again = backtest(known_on(months, long_ago), long_ago, SMALL)
+    assert [test.as_of_on for test in again] == MONTH_ENDS[3:5]
+    assert evaluate(again, SMALL) == evaluate(tests[:2], SMALL)
 
 
 @pytest.mark.parametrize(
