@@ -148,12 +148,16 @@ def reasons(cursor: Cursor, customer_id: str) -> list[dict]:
 
 
 def features(cursor: Cursor, customer_id: str) -> dict | None:
-    """The customer's features on the last complete day, else at the newest month end; None when not active then."""
+    """The customer's features on the newest day on which they were scored; None when the warehouse keeps none of it."""
     for table in ("churn_now", "churn"):
         if exists(cursor, f"features.{table}"):
             found = fetch_one(
                 cursor,
-                f"select * from features.{table} where customer_id = %(customer)s order by as_of_on desc limit 1",  # noqa: S608
+                f"""
+                select * from features.{table} where customer_id = %(customer)s and as_of_on = (
+                    select max(as_of_on) from predictions.churn where customer_id = %(customer)s
+                )
+                """,  # noqa: S608
                 customer=customer_id,
             )
             if found:

@@ -26,6 +26,8 @@ create table raw.customer_authors (
 );
 
 alter table predictions.churn add column is_predicted_leaver boolean not null default false;
+-- The newest day of a version is looked for by pages and by scoring.
+create index churn_by_version_and_day on predictions.churn (model_version, as_of_on);
 
 create table predictions.churn_reasons (
     customer_id text not null,
