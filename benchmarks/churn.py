@@ -201,7 +201,7 @@ def tables(found: dict) -> list[str]:
     for row in found["comparisons"]:
         tests.append(
             f"| {NAMES[row['rival']]} | {MEASURES[row['measure']]} | {row['as_of_on'] or 'all'} | {row['test']} "
-            f"| {interval(row['difference'], '+.3f')} | {row['p_value']:.2g} | {row['holm_p_value']:.2g} "
+            f"| {interval(row['difference'], '+.3f')} | {p_value(row['p_value'])} | {p_value(row['holm_p_value'])} "
             f"| {row['effect']:+.3f} |"
         )
     return ["\n".join(table) for table in (months, pooled, confusion, tests)]
@@ -212,6 +212,11 @@ def interval(figure: dict, style: str = ".3f") -> str:
     if figure["value"] is None:
         return ""
     return f"{figure['value']:{style}} ({figure['low']:{style}} to {figure['high']:{style}})"
+
+
+def p_value(found: float) -> str:
+    """A p-value, no smaller than a normal approximation may claim."""
+    return "< 1e-9" if found < 1e-9 else f"{found:.2g}"
 
 
 def write(name: str, text: str) -> None:
