@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -22,11 +23,13 @@ from maeari.postgres import connect
 from maeari.settings import Settings, load_secrets
 
 app = typer.Typer()
-demo_app = typer.Typer(help="Show the whole way on a demo world: crawl, build, train, approve, score, monitor.")
+demo_app = typer.Typer(help="Show the whole way on a demo world: crawl, import, build, train, approve, score, monitor.")
 app.add_typer(demo_app, name="demo")
 console = Console()
 
 FIRST_TRAINING_AS_OF = date(2025, 11, 30)
+# Three month ends of the world lie between this day and the newest whose leavers its first day knows.
+FIRST_CHURN_TRAINING_AS_OF = date(2025, 12, 31)
 STEP_TIMEOUT = timedelta(minutes=15)
 
 
@@ -119,7 +122,7 @@ def world(
 
 @demo_app.command()
 def advance(weeks: Annotated[int, typer.Option(min=1, help="How many weeks to move the clock on.")] = 4) -> None:
-    """Move the world's clock on and crawl, score and monitor what is new.
+    """Move the world's clock on and crawl, import, score and monitor what is new.
 
     Example: `maeari demo advance --weeks 4`
     """
@@ -132,6 +135,15 @@ def advance(weeks: Annotated[int, typer.Option(min=1, help="How many weeks to mo
 
 def _state_file() -> Path:
     return Settings().path("demo", "world.json")
+
+
+def _world():
+    """The world that this home shows, None where it replays a review file."""
+    from demo.state import read_state
+    from demo.world import World
+
+    config = read_state(_state_file()).world
+    return config and World(config)
 
 
 def _write_world(wanted) -> None:
@@ -167,14 +179,25 @@ def _run_the_way() -> None:
     ) as progress:
         airflow = _Follower(AirflowClient("robot"), progress)
         started = _crawl_and_build(airflow, today)
-        if _live_version() is None:
-            started = _release_first_model(airflow, today)
+        if _live_version("sentiment") is None:
+            training = _train_first(airflow, "sentiment", _first_training_day(today))
+            started = _release_first(airflow, "sentiment", training)
+        with ThreadPoolExecutor(1) as pool:
+            delivered = pool.submit(_deliver_events, today)
+            if started:
+                scored = airflow.follow_started_by("Score the reviews", "score_reviews", started)
+            # The customers' reviews are scored before their events come in: so one build gives the features both.
+            conf = {"as_of": today.isoformat()}
+            imported = airflow.client.trigger("import_events", conf) if delivered.result() else None
         if started:
-            scored = airflow.follow_started_by("Score the reviews", "score_reviews", started)
             monitored = airflow.follow_started_by("Monitor the model", "monitor_models", scored)
             if airflow.task(monitored, "ask_for_retraining")["state"] == "success":
                 trained = airflow.follow_started_by("Train a challenger on newer reviews", "train_sentiment", monitored)
                 airflow.wait_for_question("Compare with the live version, and ask", trained)
+        if _world() is None:
+            console.print("  The reviews of a file come without events: nobody is asked here who will leave.")
+        else:
+            _build_and_score_customers(airflow, imported)
     _print_summary(today)
 
 
@@ -196,23 +219,59 @@ def _crawl_and_build(airflow: "_Follower", today: date) -> dict | None:
     return build
 
 
-def _release_first_model(airflow: "_Follower", today: date) -> dict:
+def _deliver_events(today: date) -> bool:
+    """Put the shop's files of the days since the last ones into the inbox; whether any wait there."""
+    from demo.shop import deliver
+    from imports.inbox import waiting
+
+    world = _world()
+    if world is not None:
+        deliver(world, Settings().path("inbox"), today)
+    return bool(waiting())
+
+
+def _build_and_score_customers(airflow: "_Follower", imported: dict | None) -> None:
+    """Follow an import to the list of whom to contact; the first model of who leaves is trained on the way."""
+    started = None
+    if imported is not None:
+        airflow.follow("Import the shop's events", imported)
+        if airflow.task(imported, "hand_on")["state"] == "success":
+            started = airflow.follow_started_by("Build the features of churn", "build_warehouse", imported)
+    # A scheduled import may have been quicker.
+    while unfinished := airflow.follow_unfinished("Build the warehouse", "build_warehouse"):
+        started = unfinished
+    if _live_version("churn") is None:
+        training = _train_first(airflow, "churn", FIRST_CHURN_TRAINING_AS_OF)
+        started = _release_first(airflow, "churn", training)
+    if started:
+        scored = airflow.follow_started_by("Score the customers", "score_customers", started)
+        if airflow.task(scored, "score")["state"] == "success":
+            airflow.follow_started_by("Publish whom to contact", "publish_marts", scored)
+
+
+def _train_first(airflow: "_Follower", model: str, as_of: date) -> dict:
+    training = airflow.client.trigger(f"train_{model}", {"as_of": as_of.isoformat(), "is_replay": True})
+    return airflow.follow(f"Train the first {model} model as of {as_of}", training)
+
+
+def _release_first(airflow: "_Follower", model: str, training: dict) -> dict:
     from maeari.airflow_client import AirflowClient
 
-    first = _first_training_day(today)
-    training = airflow.client.trigger("train_sentiment", {"as_of": first.isoformat(), "is_replay": True})
-    airflow.follow(f"Train the first model as of {first}", training)
     question = airflow.wait_for_question("Compare with the baseline, and ask", training)
     if question is None:
+        (reasons,) = _row(
+            "select evidence -> 'reasons' from ops.release_requests where model = %s order by request_id desc limit 1",
+            model,
+        )
         raise StackError(
-            "The first model was not better than the baseline, so nobody was asked to release it. "
-            f"Its evidence is in ops.release_requests and at {_airflow_address()}/maeari/."
+            f"The first {model} model may not be released, so nobody was asked: {' '.join(reasons)} "
+            f"All of its evidence is at {_airflow_address()}/maeari/."
         )
     AirflowClient("demo-approver").answer(
         question["dag_id"], question["dag_run_id"], question["task_id"], ["Approve"], {}
     )
     console.print(
-        "  The demo itself approved this first release as the user [bold]demo-approver[/]: "
+        f"  The demo itself approved this first {model} release as the user [bold]demo-approver[/]: "
         "a replay, marked as such on the pages. Later releases wait for a person."
     )
     return airflow.follow("Promote the model", question)
@@ -220,9 +279,7 @@ def _release_first_model(airflow: "_Follower", today: date) -> dict:
 
 def _first_training_day(today: date) -> date:
     """The world's first training day; for a replay the end of the month before which 40 % of the labels lie."""
-    from demo.state import read_state
-
-    if read_state(_state_file()).replay is None:
+    if _world() is not None:
         return FIRST_TRAINING_AS_OF
     (middle,) = _row(
         "select percentile_disc(0.4) within group (order by written_at) at time zone %s from marts.fct_reviews "
@@ -338,8 +395,8 @@ def _crawled_since(kind: str, started_at: datetime) -> str:
     return f"{items or 0:,} records on {pages or 0:,} pages"
 
 
-def _live_version() -> int | None:
-    row = _row("select version from ops.deployments where model = 'sentiment' and live_to is null")
+def _live_version(model: str) -> int | None:
+    row = _row("select version from ops.deployments where model = %s and live_to is null", model)
     return row and row[0]
 
 
@@ -348,9 +405,20 @@ def _newest_verdict() -> str | None:
     return row and row[0]
 
 
-def _waiting_request() -> int | None:
-    row = _row("select version from ops.release_requests where model = 'sentiment' and outcome = 'waiting'")
-    return row and row[0]
+def _waiting_requests() -> list[tuple[str, int]]:
+    with connect("web") as connection, connection.cursor() as cursor:
+        cursor.execute("select model, version from ops.release_requests where outcome = 'waiting' order by model")
+        return cursor.fetchall()
+
+
+def _whom_to_contact(airflow: str) -> str:
+    if _live_version("churn") is None:
+        return "no model of who leaves is live"
+    customers, as_of_on = _row(
+        "select count(*), max(as_of_on) from marts.retention_list"
+        " where as_of_on = (select max(as_of_on) from marts.retention_list)"
+    )
+    return f"{customers:,} customers to contact as of {as_of_on}: {airflow}/maeari/churn"
 
 
 def _airflow_address() -> str:
@@ -363,16 +431,17 @@ def _print_summary(today: date) -> None:
     airflow = _airflow_address()
     passwords = load_secrets(settings.home).airflow_users
     (reviews,) = _row("select count(*) from marts.fct_reviews")
-    waiting = _waiting_request()
+    waiting = " and ".join(f"{model} version {version}" for model, version in _waiting_requests())
     lines = {
         "World's day": f"{today}; {reviews:,} reviews; newest verdict: {_newest_verdict() or 'none'}",
         "Airflow": airflow,
         **{f"  {user}": f"password {passwords[user].get_secret_value()}" for user in ("admin", "approver", "viewer")},
         "Reports": f"{airflow}/maeari/ (after the log-in; also in Airflow's menu: Maeari)",
+        "Churn": _whom_to_contact(airflow),
         "MLflow": f"http://127.0.0.1:{settings.ports().mlflow}",
         "SQL": f"make psql, or {_psql_line(settings)}",
         "Waiting": (
-            f"sentiment version {waiting}: answer at {airflow}/required_actions or by `maeari approve --user approver`"
+            f"{waiting}: answer at {airflow}/required_actions or by `maeari approve --user approver`"
             if waiting
             else "nothing"
         ),
