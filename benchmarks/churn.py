@@ -125,7 +125,8 @@ def demo() -> tuple[str, list[str]]:
     world = World()
     with warehouse("Asia/Seoul"):
         shop.deliver(world, Settings().path("inbox"), FIRST_TODAY)
-        import_inbox(FIRST_TODAY, shop.TILL)
+        import_inbox(FIRST_TODAY)
+        land_reviews(world.reviews(FIRST_TODAY))
         tests, found = run(FIRST_TODAY)
     customers = {customer.customer_id: customer for customer in world.customers(FIRST_TODAY)}
     lines, reached = [], []
@@ -140,6 +141,32 @@ def demo() -> tuple[str, list[str]]:
     figures = f"Over all month ends the forest reaches {share:.1%} of what the true probabilities reach above 0.5."
     missed = [f"{share:.1%} of the oracle, at least {OF_THE_ORACLE:.0%} wanted"] if share < OF_THE_ORACLE else []
     return "\n\n".join([*tables(found), table, figures]), missed
+
+
+def land_reviews(reviews: list) -> None:
+    """Put the demo site's reviews where daily crawls would have put them, each on the day it was written."""
+    from demo.shop import SITES
+    from maeari import postgres
+    from maeari.redaction import hashed_author
+    from maeari.settings import Settings
+
+    columns = (
+        "source", "source_review_id", "version_no", "content_hash", "subject_id", "subject_name", "author_key",
+        "rating", "rating_max", "title", "body", "written_at", "written_at_precision", "url", "crawl_id", "fetched_at",
+    )  # fmt: skip
+    key = Settings().author_key()
+    with postgres.connect("owner") as connection, connection.cursor() as cursor:
+        cursor.execute("insert into ops.crawls (source, outcome) values ('demo', 'finished') returning crawl_id")
+        (crawl_id,) = cursor.fetchone()
+        rows = (
+            (
+                SITES[review.section], review.review_id, 1, review.review_id, review.subject_id, review.subject_name,
+                hashed_author(review.author, key), review.stars, review.stars and 5, review.title, review.body,
+                review.written_at.isoformat(), "second", "http://127.0.0.1/", crawl_id, review.written_at.isoformat(),
+            )
+            for review in reviews
+        )  # fmt: skip
+        postgres.copy_rows(connection, "raw.reviews", columns, rows)
 
 
 def telco() -> tuple[str, list[str]]:
