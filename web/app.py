@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from maeari.errors import DatabaseUnavailable, SettingsError
-from web import churn, pages, policies
+from web import churn, pages, policies, tables
 from web.render import render
 
 HEADERS = {
@@ -34,6 +34,7 @@ def create_app(authorize: Callable) -> FastAPI:
 
     app.include_router(pages.router)
     app.include_router(churn.router)
+    app.include_router(tables.router)
 
     # The last route, so that an unknown address asks for authorization before it says "not found".
     @app.api_route("/{path:path}", methods=ALL_METHODS)
