@@ -21,6 +21,8 @@ console = Console()
 
 PAIRS_SHOWN = 8
 MONTHS_SHOWN = 24
+# In a narrower terminal the meanings stand below the figures.
+WIDE = 150
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -75,16 +77,25 @@ def _show(found: "TableProfile") -> None:
     console.print(_plain(f"{about}{found.rows:,} rows; read evenly: {found.sampled_rows:,} (seed {found.seed})"))
     console.print()
     grid = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column("Column", overflow="fold")
-    grid.add_column("Meaning", overflow="fold")
-    grid.add_column("Unit")
-    for heading in ("Missing", "Distinct", "Min", "Median", "Max"):
+    is_wide = console.width >= WIDE
+    grid.add_column("Column", overflow="fold", min_width=12)
+    if is_wide:
+        grid.add_column("Meaning", overflow="fold")
+        grid.add_column("Unit")
+    for heading in ("Missing", "Distinct"):
+        grid.add_column(heading, justify="right", no_wrap=True)
+    for heading in ("Min", "Median", "Max"):
         grid.add_column(heading, justify="right", overflow="fold")
     grid.add_column("Values", no_wrap=True)
-    grid.add_column("Outliers", justify="right", no_wrap=True)
+    grid.add_column("Outliers", justify="right", overflow="fold", min_width=8)
     for column in found.columns:
-        grid.add_row(*_row(column))
+        grid.add_row(*_row(column, is_wide))
     console.print(grid)
+    if not is_wide and any(column.description for column in found.columns):
+        console.print()
+        for column in found.columns:
+            unit = f" (in {column.unit})" if column.unit else ""
+            console.print(_plain(f"{column.name}{unit}: {column.description}"))
     if found.correlations:
         console.print()
         console.print("Strongest correlations (Spearman)", style="bold")
@@ -99,16 +110,15 @@ def _show(found: "TableProfile") -> None:
             console.print(_plain(f"{month.month}  {month.rows:>12,}  {'█' * round(24 * month.rows / longest)}"))
 
 
-def _row(column: "ColumnProfile") -> list[Text]:
+def _row(column: "ColumnProfile", is_wide: bool) -> list[Text]:
     median = column.quantiles["p50"] if column.quantiles else None
     cells = [
         column.name,
-        column.description,
-        column.unit,
+        *((column.description, column.unit) if is_wide else ()),
         f"{100 * column.missing_share:.1f} %" if column.missing else "",
         f"{'' if column.distinct_is_exact else '~'}{column.distinct:,}",
         *(_limit(value) for value in (column.minimum, median, column.maximum)),
-        _sparkline(column.histogram),
+        _sparkline(column.histogram, 24 if is_wide else 11),
         f"{column.outliers:,} ({100 * column.outlier_share:.1f} %)" if column.outliers else "",
     ]
     return [_plain(cell) for cell in cells]
@@ -122,10 +132,12 @@ def _limit(value: float | str | None) -> str:
     return value[:10] if isinstance(value, str) else plain(value)
 
 
-def _sparkline(histogram: "Histogram | None") -> str:
-    bars = histogram.bars if histogram else []
-    highest = max((bar.rows for bar in bars), default=0)
-    return "".join(BLOCKS[(len(BLOCKS) * bar.rows - 1) // highest] if bar.rows else " " for bar in bars)
+def _sparkline(histogram: "Histogram | None", longest: int) -> str:
+    rows = [bar.rows for bar in histogram.bars] if histogram else []
+    if len(rows) > longest:
+        rows = [sum(rows[place : place + 2]) for place in range(0, len(rows), 2)]
+    highest = max(rows, default=0)
+    return "".join(BLOCKS[(len(BLOCKS) * count - 1) // highest] if count else " " for count in rows)
 
 
 def _plain(text: str, style: str = "") -> Text:
