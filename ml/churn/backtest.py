@@ -9,6 +9,7 @@ from time import monotonic
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
@@ -16,7 +17,7 @@ from ml.churn.base_rate import expected_share, rates
 from ml.churn.config import ChurnConfig
 from ml.churn.features import matrix
 from ml.churn.models import FOREST, MODELS, fit
-from ml.churn.predict import predict
+from ml.churn.predict import log_odds, shift
 from ml.errors import TooFewRows
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,7 @@ class Tested:
     probabilities: dict[str, np.ndarray]
     """By model, with the share of leavers that was to be expected on that day."""
     unshifted: dict[str, np.ndarray]
-    """By model, with the share of leavers among its training rows instead."""
+    """By model, as if the share of leavers were that among its training rows."""
     forest: Pipeline
 
     @property
@@ -107,7 +108,8 @@ def _test(labelled: pd.DataFrame, cutoff: date, config: ChurnConfig) -> Tested:
     features = matrix(rows)
     expected = expected_share(rates(training), cutoff)
     pipelines = {model: fit(training, config, model) for model in MODELS}
-    learned = float(training["churned_in_60d"].mean())
+    even = {model: log_odds(pipeline, features) for model, pipeline in pipelines.items()}
+    learned = logit(training["churned_in_60d"].mean())
     log.info(
         "%s: learned from %s rows, tried on %s customers, %.1f s.",
         cutoff, f"{len(training):,}", f"{len(rows):,}", monotonic() - started,
@@ -117,7 +119,7 @@ def _test(labelled: pd.DataFrame, cutoff: date, config: ChurnConfig) -> Tested:
         labelled=labelled,
         rows=rows,
         expected_share=expected,
-        probabilities={model: predict(pipeline, features, expected) for model, pipeline in pipelines.items()},
-        unshifted={model: predict(pipeline, features, learned) for model, pipeline in pipelines.items()},
+        probabilities={model: expit(odds + shift(odds, expected)) for model, odds in even.items()},
+        unshifted={model: expit(odds + learned) for model, odds in even.items()},
         forest=pipelines[FOREST],
     )

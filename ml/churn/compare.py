@@ -11,7 +11,7 @@ from ml.churn.base_rate import expected_share, rates
 from ml.churn.config import ChurnConfig
 from ml.churn.features import matrix, read_months
 from ml.churn.models import LOGISTIC, fit
-from ml.churn.predict import load, predict, threshold
+from ml.churn.predict import load, predict_day, threshold
 from ml.judgement import ROC_AUC, Side, Unseen
 
 
@@ -77,7 +77,7 @@ def _sides(
     features, share = matrix(rows), expected_share(rates(months), cutoff)
     found = {}
     for name, number in versions.items():
-        probabilities = predict(load(number), features, share)
+        probabilities = predict_day(load(number), features, share)
         found[name] = Side(probabilities, probabilities >= threshold(probabilities, config))
     found["logistic regression"] = _logistic(months, cutoff, features, share, config)
     recency = rows["recency_days"].to_numpy()
@@ -88,7 +88,7 @@ def _sides(
 def _logistic(months: pd.DataFrame, cutoff: date, features: np.ndarray, share: float, config: ChurnConfig) -> Side:
     """What a plain model says that has learned everything that was known at the cut-off."""
     known = months[(months["labels_mature_on"] <= cutoff) & months["churned_in_60d"].notna()]
-    probabilities = predict(fit(known, config, LOGISTIC), features, share)
+    probabilities = predict_day(fit(known, config, LOGISTIC), features, share)
     return Side(probabilities, probabilities >= threshold(probabilities, config))
 
 

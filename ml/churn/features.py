@@ -20,7 +20,8 @@ FEATURES = (
     "covered_60d_share", "purchase_rate_60d", "expected_purchases_60d", "purchase_days_trend", "spend_trend",
     "distinct_items_180d", "distinct_items_ever", "repeated_item_share", "top_weekday_share",
     "returns_180d", "return_share_180d", "visits_90d", "same_season_days", "season_sin", "season_cos",
-    "own_review_recency_days", "own_reviews_30d", "own_reviews_90d", "own_reviews_180d", "own_negative_share_180d",
+    "own_review_recency_days", "own_reviews_30d", "own_reviews_90d", "own_reviews_180d",
+    "own_reviews_30d_relative", "own_reviews_90d_relative", "own_review_silence", "own_negative_share_180d",
 )  # fmt: skip
 """The columns of `features.churn` that a model sees, in the order of its matrix."""
 

@@ -1,6 +1,7 @@
 """Probabilities that customers leave, and who of them is contacted."""
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import expit, logit
 from sklearn.pipeline import Pipeline
 
@@ -8,6 +9,9 @@ from ml import registry
 from ml.churn.config import ChurnConfig
 from ml.churn.features import FEATURES
 from ml.errors import UnknownVersion
+
+LARGEST_SHIFT = 40.0
+"""In log-odds: beyond what doubles can tell from 0 and 1."""
 
 
 def load(version: int) -> Pipeline:
@@ -22,16 +26,24 @@ def load(version: int) -> Pipeline:
     return registry.load("churn", version)
 
 
-def predict(pipeline: Pipeline, features: np.ndarray, expected_share: float | None) -> np.ndarray:
-    """The probability that each customer leaves, whoever else is in the batch.
+def log_odds(pipeline: Pipeline, features: np.ndarray) -> np.ndarray:
+    """The log-odds that each customer leaves if half of all did, whoever else is in the batch."""
+    return logit(pipeline.predict_proba(features)[:, 1]) if len(features) else np.empty(0)
 
-    A pipeline is fitted as if half of the customers of each month left. Its log-odds plus those of the share to be
-    expected give the probability (Saerens, Latinne and Decaestecker 2002); with None they stay as fitted.
+
+def shift(population: np.ndarray, expected_share: float) -> float:
+    """What is added to a day's log-odds so that their mean probability is the share of leavers to be expected.
+
+    `population` holds those of all customers active on the day. Of a share that changes, only the level is then taken
+    from what was known, and who leaves from the model (after Saerens, Latinne and Decaestecker 2002).
     """
-    if not len(features):
-        return np.empty(0)
-    even = pipeline.predict_proba(features)[:, 1]
-    return even if expected_share is None else expit(logit(even) + logit(expected_share))
+    return brentq(lambda added: expit(population + added).mean() - expected_share, -LARGEST_SHIFT, LARGEST_SHIFT)
+
+
+def predict_day(pipeline: Pipeline, features: np.ndarray, expected_share: float) -> np.ndarray:
+    """The probability that each customer leaves, where `features` are those of all customers active on a day."""
+    even = log_odds(pipeline, features)
+    return expit(even + shift(even, expected_share)) if len(even) else even
 
 
 def threshold(probabilities: np.ndarray, config: ChurnConfig) -> float:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
+from scipy.special import expit
 from sklearn.pipeline import Pipeline
 
 from maeari import clock, postgres
@@ -25,7 +26,7 @@ from ml.churn import explain
 from ml.churn.base_rate import expected_share
 from ml.churn.config import ChurnConfig
 from ml.churn.features import FEATURES, UNDEFINED
-from ml.churn.predict import load, predict, threshold
+from ml.churn.predict import load, log_odds, shift, threshold
 from ml.errors import EventsIncomplete
 
 BACKFILL_DAYS = 90
@@ -53,15 +54,19 @@ _CURRENT = """
     left join features.churn_now on as_of_on <= %s
 """
 
+# All customers of the day as soon as one is unscored, since the shift is that of all.
 _UNSCORED = """
     copy (
         select customer_id, {features}
-        from features.{table} as customers
-        where as_of_on = {day} and not exists (
-            select from predictions.churn as scored
-            where scored.customer_id = customers.customer_id
-                and scored.as_of_on = customers.as_of_on
-                and scored.model_version = {version}
+        from features.{table}
+        where as_of_on = {day} and exists (
+            select from features.{table} as unscored
+            where unscored.as_of_on = {day} and not exists (
+                select from predictions.churn as scored
+                where scored.customer_id = unscored.customer_id
+                    and scored.as_of_on = unscored.as_of_on
+                    and scored.model_version = {version}
+            )
         )
         order by customer_id
     ) to stdout (format csv, header)
@@ -163,26 +168,25 @@ def _score(as_of: date, jobs: list[_Job], months: pd.DataFrame | None) -> dict:
 def _score_day(job: _Job, months: pd.DataFrame) -> int:
     # Fixed before the first customer is read: the share to be expected never comes from the customers scored.
     share = expected_share(months[months["is_labelled"]], job.day)
-    customers, probabilities = [], []
+    customers, parts = [], []
     with postgres.connect("ml") as reader, _copied(reader, _unscored(job, reader)) as source:
-        for batch, found in _predicted(_batches(source), job.version, share):
+        for batch, found in _told(_batches(source), job.version):
             customers.append(batch.column("customer_id"))
-            probabilities.append(found)
+            parts.append(found)
     if not customers:
         return 0
-    return _write(job, pa.chunked_array(customers), np.concatenate(probabilities))
+    even = np.concatenate(parts)
+    return _write(job, pa.chunked_array(customers), expit(even + shift(even, share)))
 
 
-def _predicted(
-    batches: Iterator[pa.RecordBatch], version: int, share: float
-) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
-    """Each batch with its probabilities, one a core: on several cores a batch would round by chance."""
+def _told(batches: Iterator[pa.RecordBatch], version: int) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
+    """Each batch with its log-odds, one a core: on several cores a batch would round by chance."""
     pipeline = None
     waiting: deque[tuple[pa.RecordBatch, Future]] = deque()
     with ThreadPoolExecutor(joblib.cpu_count()) as pool:
         for batch in batches:
             pipeline = pipeline or load(version)
-            waiting.append((batch, pool.submit(_predict, pipeline, batch, share)))
+            waiting.append((batch, pool.submit(_log_odds, pipeline, batch)))
             # No more batches are read than are worked on, however slow the forest is.
             if len(waiting) > joblib.cpu_count():
                 done, future = waiting.popleft()
@@ -191,8 +195,8 @@ def _predicted(
             yield batch, future.result()
 
 
-def _predict(pipeline: Pipeline, batch: pa.RecordBatch, share: float) -> np.ndarray:
-    return predict(pipeline, np.column_stack([batch.column(name).to_numpy() for name in FEATURES]), share)
+def _log_odds(pipeline: Pipeline, batch: pa.RecordBatch) -> np.ndarray:
+    return log_odds(pipeline, np.column_stack([batch.column(name).to_numpy() for name in FEATURES]))
 
 
 def _read_months(as_of: date) -> pd.DataFrame:

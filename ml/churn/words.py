@@ -242,6 +242,31 @@ def _own_reviews(days: int) -> Callable[[Values], str]:
     return sentence
 
 
+def _own_reviews_relative(days: int) -> Callable[[Values], str]:
+    def sentence(values: Values) -> str:
+        relative = values[f"own_reviews_{days}d_relative"]
+        if relative is None:
+            return f"no customer is known to have written a review in the last {days} days"
+        if relative == 0:
+            return f"wrote no review in the last {days} days, in which others did"
+        if relative < 1:
+            return f"wrote {_percent(relative)} of the average customer's reviews of the last {days} days"
+        return f"wrote {relative:,.1f} times the average customer's reviews of the last {days} days"
+
+    return sentence
+
+
+def _own_review_silence(values: Values) -> str:
+    silence, days = values["own_review_silence"], values["own_review_recency_days"]
+    if silence is None:
+        return "no customer is known to have written a review in the last 30 days"
+    if days is None:
+        return f"no own review is known; the average customer now writes {silence:,.1f} a year"
+    if round(days) == 0:
+        return "wrote a review on the last day"
+    return f"no review for {_days(days)}, in which the average customer now writes {silence:,.1f}"
+
+
 def _own_negative_share(values: Values) -> str:
     share = values["own_negative_share_180d"]
     if share is None:
@@ -296,5 +321,8 @@ SENTENCES: dict[str, Callable[[Values], str]] = {
     "own_reviews_30d": _own_reviews(30),
     "own_reviews_90d": _own_reviews(90),
     "own_reviews_180d": _own_reviews(180),
+    "own_reviews_30d_relative": _own_reviews_relative(30),
+    "own_reviews_90d_relative": _own_reviews_relative(90),
+    "own_review_silence": _own_review_silence,
     "own_negative_share_180d": _own_negative_share,
 }

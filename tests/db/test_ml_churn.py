@@ -142,12 +142,12 @@ def test_a_loaded_version_says_the_same_whatever_was_changed_after_its_holdout_a
     first, months, small
 ):
     from ml.churn.features import FEATURES, matrix, read_months
-    from ml.churn.predict import load, predict
+    from ml.churn.predict import load, log_odds
     from ml.churn.train import train
 
     features = matrix(read_months(AS_OF))[:80]
-    told = predict(load(first.version), features, 0.5)
-    alone = np.concatenate([predict(load(first.version), row[None], 0.5) for row in features[:5]])
+    told = log_odds(load(first.version), features)
+    alone = np.concatenate([log_odds(load(first.version), row[None]) for row in features[:5]])
     np.testing.assert_allclose(told[:5], alone)
 
     holdout = MONTH_ENDS[-1]
@@ -158,7 +158,7 @@ def test_a_loaded_version_says_the_same_whatever_was_changed_after_its_holdout_a
     fill(poisoned)
     try:
         again = train(AS_OF, small)
-        np.testing.assert_array_equal(predict(load(again.version), features, 0.5), told)
+        np.testing.assert_array_equal(log_odds(load(again.version), features), told)
     finally:
         fill(months)
 

@@ -138,14 +138,14 @@ def test_each_month_end_is_scored_once_by_the_version_in_charge(scored):
 
 def test_a_score_is_the_pipelines_shifted_to_the_share_to_be_expected_on_that_day(scored, pipeline):
     from ml.churn.base_rate import expected_share, read_rates
-    from ml.churn.predict import predict
+    from ml.churn.predict import predict_day
 
     day = date(2025, 10, 31)
     frame = customers_at(day, 4)
     stored = dict(fetch("select customer_id, churn_probability from predictions.churn where as_of_on = %s", day))
     assert stored.keys() == set(frame["customer_id"])
     np.testing.assert_allclose(
-        predict(pipeline, matrix(frame), expected_share(read_rates(day), day)),
+        predict_day(pipeline, matrix(frame), expected_share(read_rates(day), day)),
         frame["customer_id"].map(stored).to_numpy(float),
         rtol=1e-12,
     )

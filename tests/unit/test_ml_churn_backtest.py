@@ -12,7 +12,7 @@ from ml.churn.config import ChurnConfig
 from ml.churn.evaluate import evaluate, feature_tests, holdout_figures
 from ml.churn.features import FEATURES, matrix
 from ml.churn.models import FOREST, MODELS
-from ml.churn.predict import predict, threshold
+from ml.churn.predict import log_odds, predict_day, threshold
 from ml.errors import ConfigError, TooFewRows
 from ml.statistics import roc_auc_interval
 
@@ -90,17 +90,19 @@ def test_what_becomes_known_later_changes_nothing_that_was_said_before(months, t
 def test_a_score_does_not_depend_on_who_else_is_in_the_batch(tests):
     newest = tests[-1]
     features = matrix(newest.rows)[:50]
-    alone = np.concatenate([predict(newest.forest, row[None], 0.4) for row in features])
-    np.testing.assert_allclose(predict(newest.forest, features, 0.4), alone)
-    np.testing.assert_allclose(alone, predict(newest.forest, features[::-1], 0.4)[::-1])
-    assert len(predict(newest.forest, features[:0], 0.4)) == 0
+    alone = np.concatenate([log_odds(newest.forest, row[None]) for row in features])
+    np.testing.assert_allclose(log_odds(newest.forest, features), alone)
+    np.testing.assert_allclose(alone, log_odds(newest.forest, features[::-1])[::-1])
+    assert len(log_odds(newest.forest, features[:0])) == 0
 
 
-def test_probabilities_follow_the_expected_share(tests):
+def test_probabilities_have_the_expected_share_as_their_mean_and_keep_their_order(tests):
     features = matrix(tests[-1].rows)
-    for share in (0.3, 0.7):
-        assert predict(tests[-1].forest, features, share).mean() == pytest.approx(share, abs=0.07)
-    np.testing.assert_allclose(predict(tests[-1].forest, features, None), predict(tests[-1].forest, features, 0.5))
+    even = log_odds(tests[-1].forest, features)
+    for share in (0.01, 0.3, 0.7, 0.99):
+        told = predict_day(tests[-1].forest, features, share)
+        assert told.mean() == pytest.approx(share, abs=1e-9)
+        np.testing.assert_array_equal(np.argsort(told, kind="stable"), np.argsort(even, kind="stable"))
 
 
 def test_what_was_made_to_be_found_is_found(tests, found):
