@@ -12,6 +12,8 @@ import pytest
 PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
 FIRST = datetime(2026, 3, 2, 3, tzinfo=UTC)
 REVIEWS = 40
+BOUGHT = datetime(2025, 7, 1, 3, tzinfo=UTC)
+YEAR_END = datetime(2025, 12, 31, 15, tzinfo=UTC)
 
 
 def queries() -> dict[str, tuple[str, str]]:
@@ -27,7 +29,7 @@ def queries() -> dict[str, tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def filled_warehouse(new_warehouse):
-    """A warehouse with one crawl, one live version, its predictions and one verdict."""
+    """A warehouse with one crawl and one import, a live version of each model, their predictions and one verdict."""
     from maeari import warehouse
 
     url = new_warehouse()
@@ -35,10 +37,13 @@ def filled_warehouse(new_warehouse):
         patch.setenv("MAEARI_DATABASE_URL", url)
         with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
             _land(cursor)
+            _import(cursor)
             _release(cursor)
+            _release_churn(cursor)
         warehouse.build(date(2026, 3, 8))
         with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
             _score_and_judge(cursor)
+            _score_customers(cursor)
         warehouse.publish(date(2026, 3, 8))
         yield url
 
@@ -104,6 +109,50 @@ def _score_and_judge(cursor) -> None:
     )
 
 
+def _import(cursor) -> None:
+    cursor.execute(
+        "insert into ops.loads (source, kind, origin, finished_at, outcome, complete_until) "
+        "values ('till', 'events', 'sales.csv', now(), 'finished', '2026-03-08 00:00+09') returning load_id"
+    )
+    (load_id,) = cursor.fetchone()
+    cursor.executemany(
+        "insert into raw.events (source, event_id, customer_id, event_type, occurred_at, amount, load_id) "
+        "values ('till', %s, %s, 'purchase', %s, 10, %s)",
+        [
+            (f"{customer} {days}", customer, BOUGHT + timedelta(days=days), load_id)
+            for customer, until in (("stays", 240), ("leaves", 170))
+            for days in range(0, until, 20)
+        ],
+    )
+    cursor.execute(
+        "insert into raw.rejected (source, kind, reason, payload, payload_sha256, load_id) "
+        "values ('till', 'events', 'no date', '{\"file\": \"sales.csv\", \"line\": 7}', '', %s)",
+        (load_id,),
+    )
+
+
+def _release_churn(cursor) -> None:
+    cursor.execute(
+        "insert into ops.training_sets values ('months', 'churn', %s, 30, 'sha', 'select 1', now());"
+        "insert into ops.model_versions (model, version, trained_at, training_set_id, metrics, card, artifact_sha256, "
+        "mlflow_run_id) values ('churn', 1, now(), 'months', '{}', '{\"config\": {\"contact_budget_share\": 0.5}}', "
+        "'file', 'run');"
+        "select ops.promote('churn', 1, null, 'file', '지원', now(), %s, '{}', false)",
+        (YEAR_END, YEAR_END),
+    )
+
+
+def _score_customers(cursor) -> None:
+    cursor.execute(
+        "insert into predictions.churn select customer_id, as_of_on, 1, chance, 'live', now(), chance > 0.5 "
+        "from features.churn join (values ('leaves', 0.9), ('stays', 0.1)) as said (customer_id, chance) "
+        "using (customer_id) where as_of_on in ('2025-12-31', '2026-02-28');"
+        "insert into predictions.churn_reasons select customer_id, as_of_on, 1, method, 1, 'recency_days', 80, 0.2, "
+        "'no purchase for 80 days; usually every 20' from predictions.churn, unnest('{shap,lime}'::text[]) as method "
+        "where is_predicted_leaver"
+    )
+
+
 @pytest.fixture
 def answer(filled_warehouse):
     """A function that runs the query under a heading and returns its rows as dictionaries."""
@@ -142,3 +191,26 @@ def test_a_crawl_leads_forward_to_its_verdicts(answer):
 
 def test_a_changed_review_shows_both_versions(answer):
     assert [row["version_no"] for row in answer("Which reviews did their authors change?")] == [1, 2]
+
+
+def test_the_list_names_the_leaver_with_the_reason(answer):
+    (row,) = answer("Whom to contact now?")
+    assert (row["as_of_on"], row["customer_id"]) == (date(2026, 2, 28), "leaves")
+    assert row["strongest_reason"] == "no purchase for 80 days; usually every 20"
+    assert [row["method"] for row in answer("Why is a customer thought to leave?")] == ["shap", "lime"]
+
+
+def test_a_promise_is_held_against_what_happened(answer):
+    (row,) = answer("What was promised of the customers, and what happened?")
+    assert (row["as_of_on"], row["customers"]) == (date(2025, 12, 31), 2)
+    assert row["promised_leavers"] == row["actual_leavers"] == row["contacted"] == row["of_them_left"] == 1
+
+
+def test_a_customers_probability_leads_back_to_the_files_and_the_person_who_approved(answer):
+    (row,) = answer("Back: from a customer's probability to the files that their events came in")
+    assert (row["customer_id"], row["origin"], row["events"], row["approved_by"]) == ("leaves", "sales.csv", 9, "지원")
+
+
+def test_a_refused_line_shows_its_place(answer):
+    (row,) = answer("Which imports refused lines, and why?")
+    assert (row["file"], row["first_line"], row["reason"]) == ("sales.csv", 7, "no date")
