@@ -45,7 +45,7 @@ $(INSTALLED): requirements.lock requirements-uv.lock pyproject.toml
 	$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation -e .
 	touch $@
 
-demo: setup ## Show the whole way: crawl, build, train, approve, score, monitor; leaves the stack up
+demo: setup ## Show the whole way: crawl, import, build, train, approve, score, monitor; leaves the stack up
 	@$(MAEARI) demo
 
 test: setup ## Run every test that needs no browser
