@@ -69,6 +69,11 @@ def test_the_reviews(photograph):
     photograph("reviews", "/maeari/reviews", lambda page: page.locator(".review").first.wait_for())
 
 
+def test_whom_to_contact_and_how_well_that_is_known(photograph):
+    photograph("churn", "/maeari/churn", lambda page: page.get_by_role("row").nth(10).wait_for())
+    photograph("backtest", "/maeari/churn/backtest", lambda page: page.locator("figure[data-chart=drawn]").wait_for())
+
+
 def test_the_question_to_the_approver(photograph):
     # The photographer's fixture has set the home of the stack.
     (question,) = AirflowClient("viewer").waiting_approvals()
