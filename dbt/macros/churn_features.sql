@@ -110,6 +110,28 @@
 
     ),
 
+    compared_reviews as (
+
+        -- Review sites grow and wane: a count says more beside that of the day's average customer.
+        select
+            customer_id,
+            as_of_on,
+            own_review_recency_days,
+            coalesce(own_reviews_30d, 0) as own_reviews_30d,
+            coalesce(own_reviews_90d, 0) as own_reviews_90d,
+            coalesce(own_reviews_180d, 0) as own_reviews_180d,
+            own_negative_share_180d,
+            nullif(avg(coalesce(own_reviews_30d, 0)) over of_the_day, 0) as mean_reviews_30d,
+            nullif(avg(coalesce(own_reviews_90d, 0)) over of_the_day, 0) as mean_reviews_90d
+
+        from newest_purchase_day
+
+        left join own_reviews using (customer_id, as_of_on)
+
+        window of_the_day as (partition by as_of_on)
+
+    ),
+
     habits as (
 
         select
@@ -192,11 +214,17 @@
         case when newest_purchase_day.tenure_days >= 364 then purchases.same_season_days::integer end as same_season_days,
         sin(2 * pi() * extract(doy from newest_purchase_day.as_of_on)::double precision / 365.25) as season_sin,
         cos(2 * pi() * extract(doy from newest_purchase_day.as_of_on)::double precision / 365.25) as season_cos,
-        own_reviews.own_review_recency_days,
-        coalesce(own_reviews.own_reviews_30d, 0)::integer as own_reviews_30d,
-        coalesce(own_reviews.own_reviews_90d, 0)::integer as own_reviews_90d,
-        coalesce(own_reviews.own_reviews_180d, 0)::integer as own_reviews_180d,
-        own_reviews.own_negative_share_180d::double precision as own_negative_share_180d
+        compared_reviews.own_review_recency_days,
+        compared_reviews.own_reviews_30d::integer as own_reviews_30d,
+        compared_reviews.own_reviews_90d::integer as own_reviews_90d,
+        compared_reviews.own_reviews_180d::integer as own_reviews_180d,
+        (compared_reviews.own_reviews_30d / compared_reviews.mean_reviews_30d)::double precision
+        as own_reviews_30d_relative,
+        (compared_reviews.own_reviews_90d / compared_reviews.mean_reviews_90d)::double precision
+        as own_reviews_90d_relative,
+        (coalesce(compared_reviews.own_review_recency_days, 365) * compared_reviews.mean_reviews_30d / 30)::double precision
+        as own_review_silence,
+        compared_reviews.own_negative_share_180d::double precision as own_negative_share_180d
 
     from newest_purchase_day
 
@@ -204,9 +232,9 @@
 
     inner join purchases using (customer_id, as_of_on)
 
+    inner join compared_reviews using (customer_id, as_of_on)
+
     left join items using (customer_id, as_of_on)
 
     left join returns_and_visits using (customer_id, as_of_on)
-
-    left join own_reviews using (customer_id, as_of_on)
 {%- endmacro %}

@@ -228,6 +228,12 @@ def expected(events: list[dict], reviews: list[dict], day: date) -> dict[str, di
             "own_reviews_180d": sum(ago < 180 for ago, _ in reviewed),
             "own_negative_share_180d": fmean(recent) if recent else None,
         }
+    mean_30d, mean_90d = (fmean(values[f"own_reviews_{days}d"] for values in found.values()) for days in (30, 90))
+    for values in found.values():
+        silent_days = 365 if values["own_review_recency_days"] is None else values["own_review_recency_days"]
+        values["own_reviews_30d_relative"] = values["own_reviews_30d"] / mean_30d if mean_30d else None
+        values["own_reviews_90d_relative"] = values["own_reviews_90d"] / mean_90d if mean_90d else None
+        values["own_review_silence"] = silent_days * mean_30d / 30 if mean_30d else None
     return found
 
 
@@ -297,13 +303,15 @@ def test_the_list_of_features_is_the_same_in_sql_and_in_python(built):
 
 def test_every_feature_is_what_its_words_say(built, events, reviews):
     assert [row["as_of_on"] for row in rows("select distinct as_of_on from features.churn order by 1")] == MONTH_ENDS
-    for day in (MONTH_ENDS[0], MONTH_END, MONTH_ENDS[-1]):
+    for day in (MONTH_ENDS[0], MONTH_END, *MONTH_ENDS[-2:]):
         found = {row["customer_id"]: {name: row[name] for name in FEATURES} for row in features(day=day)}
         wanted = expected(events, reviews, day)
         assert found.keys() == wanted.keys()
         for customer, values in wanted.items():
             assert found[customer] == pytest.approx(values, nan_ok=True), (day, customer)
     assert {row["own_reviews_180d"] for row in features()} > {0, 1}
+    # Nobody wrote in that February.
+    assert {row["own_review_silence"] for row in features(day=MONTH_ENDS[-2])} == {None}
 
 
 def test_a_label_is_null_until_its_events_are_complete(built, events):

@@ -19,14 +19,16 @@ CUSTOMER = {
     "active_months_180d": 5, "spend_decayed_120d": 2e6, "lines_decayed_120d": 41.5, "basket_ever": 5e5,
     "gap_variation": 0.28, "covered_60d_share": 0.97, "purchase_rate_60d": 1.9, "expected_purchases_60d": 0.4,
     "distinct_items_ever": 31, "repeated_item_share": 0.6, "top_weekday_share": 0.25, "own_review_recency_days": 9,
-    "own_reviews_30d": 1, "own_reviews_90d": 4,
+    "own_reviews_30d": 1, "own_reviews_90d": 4, "own_reviews_30d_relative": 0.4, "own_reviews_90d_relative": 1234.5,
+    "own_review_silence": 2.34,
 }  # fmt: skip
 FIRST_TIME_BUYER = CUSTOMER | {
     "recency_days": 0, "purchase_days_ever": 1, "mean_gap_days": None, "gap_sd_days": None, "last_gap_days": None,
     "longest_gap_days": float("nan"), "recency_per_gap": None, "basket_180d": None, "returns_180d": 0,
     "return_share_180d": None, "visits_90d": 0, "same_season_days": 0, "own_reviews_180d": 0,
     "own_negative_share_180d": None, "third_recency_days": None, "gap_variation": None, "repeated_item_share": None,
-    "own_review_recency_days": None, "own_reviews_30d": 0, "own_reviews_90d": 0,
+    "own_review_recency_days": None, "own_reviews_30d": 0, "own_reviews_90d": 0, "own_reviews_30d_relative": 0,
+    "own_reviews_90d_relative": None, "own_review_silence": 4.87,
 }  # fmt: skip
 
 
@@ -39,7 +41,7 @@ def test_every_feature_has_a_sentence_and_no_other():
 def test_a_sentence_reads_well_whatever_is_undefined(feature):
     undefined = dict.fromkeys(
         ("mean_gap_days", "gap_sd_days", "last_gap_days", "longest_gap_days", "recency_per_gap", "basket_180d",
-         "return_share_180d", "own_negative_share_180d", "same_season_days")
+         "return_share_180d", "own_negative_share_180d", "same_season_days", "own_review_silence")
     )  # fmt: skip
     for customer in (CUSTOMER, FIRST_TIME_BUYER, CUSTOMER | undefined):
         said = reason(feature, customer, 0.1)
@@ -68,6 +70,9 @@ def test_a_sentence_reads_well_whatever_is_undefined(feature):
         ("purchase_days_decayed_120d", "bought on 7.9 days, where one 120 days back counts half"),
         ("expected_purchases_60d", "with such a record 0.4 purchases are to be expected in 60 days"),
         ("own_review_recency_days", "wrote the last review 9 days ago"),
+        ("own_reviews_30d_relative", "wrote 40 % of the average customer's reviews of the last 30 days"),
+        ("own_reviews_90d_relative", "wrote 1,234.5 times the average customer's reviews of the last 90 days"),
+        ("own_review_silence", "no review for 9 days, in which the average customer now writes 2.3"),
     ],
 )
 def test_what_is_said_of_a_customer(feature, said):
@@ -84,6 +89,9 @@ def test_what_is_said_of_a_customer(feature, said):
         ("visits_90d", "no visit in the last 90 days"),
         ("own_negative_share_180d", "no own review of the last 180 days is scored"),
         ("own_review_recency_days", "no own review is known"),
+        ("own_reviews_30d_relative", "wrote no review in the last 30 days, in which others did"),
+        ("own_reviews_90d_relative", "no customer is known to have written a review in the last 90 days"),
+        ("own_review_silence", "no own review is known; the average customer now writes 4.9 a year"),
     ],
 )
 def test_what_is_said_of_a_first_time_buyer(feature, said):
