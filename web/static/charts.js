@@ -30,6 +30,12 @@ function axis(own, letter, data, styles) {
     if (labels.length <= 40) Object.assign(made, { tickvals: labels, ticktext: labels.map((one) => shortened(one, narrow.matches ? 18 : 40)) });
     // Beside long labels the title of their axis has no room on a phone; the table names them.
     if (narrow.matches && letter === "y") delete made.title;
+  } else if (own.type === "date" && data.every((trace) => trace.type === "scatter")) {
+    // Left alone, Plotly writes "May" beside the last day of April.
+    const days = [...new Set(data.flatMap((trace) => trace[letter] || []))].sort().reverse();
+    const step = Math.ceil(days.length / (narrow.matches ? 3 : 9));
+    const shown = days.filter((_, place) => place % step === 0);
+    Object.assign(made, { tickvals: shown, ticktext: shown });
   } else if (narrow.matches) {
     made.nticks = 4;
   }
