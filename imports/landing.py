@@ -21,23 +21,19 @@ LINK_CHANGED = "the author is linked to another customer"
 
 # The sorting lets the primary key grow at its end. No `on conflict`, which takes twice as long: the lock of the source
 # keeps other imports away.
-_LAND_EVENTS = """
-with landed as (
-    insert into raw.events (
-        source, event_id, customer_id, event_type, occurred_at, item_id, quantity, amount, load_id
-    )
-    select distinct on (event_id)
-        %(source)s, event_id, customer_id, event_type, occurred_at at time zone 'UTC', item_id, quantity, amount,
-        %(load_id)s
-    from {staged} as staged
-    where not exists (
-        select from raw.events as known where known.source = %(source)s and known.event_id = staged.event_id
-    )
-    order by event_id, position
-    returning occurred_at
-)
-select count(*), min(occurred_at), max(occurred_at) from landed
+_INSERT_EVENTS = """
+insert into raw.events (source, event_id, customer_id, event_type, occurred_at, item_id, quantity, amount, load_id)
+select distinct on (event_id)
+    %(source)s, event_id, customer_id, event_type, occurred_at at time zone 'UTC', item_id, quantity, amount,
+    %(load_id)s
+from {staged} as staged
+{where}
+order by event_id, position
 """
+_UNKNOWN = """where not exists (
+    select from raw.events as known where known.source = %(source)s and known.event_id = staged.event_id
+)"""
+_SPAN = sql.SQL("select count(*), min(occurred_at), max(occurred_at) from")
 
 _NUMBERED = """(
     select
@@ -88,11 +84,13 @@ on conflict do nothing
 def begin_staging(cursor: Cursor, kind: str) -> None:
     """Make the temporary tables of an import; they end with its transaction."""
     cursor.execute(
+        # A million rows stay in memory, as does their sort.
+        "set local temp_buffers = '256MB'; set local work_mem = '256MB'; "
+        # A process that was killed must not hold its source's lock for long.
+        "set local client_connection_check_interval = '2s'; "
         f"create temporary table staged ({STAGING[kind]}) on commit drop; "
         "create temporary table staged_refused (position bigint, reason text, details jsonb) on commit drop; "
-        "create temporary table staged_lines (position bigint, file text, line bigint) on commit drop; "
-        # A sort of a million rows in memory; and a process that was killed must not hold its source's lock for long.
-        "set local work_mem = '256MB'; set local client_connection_check_interval = '2s'"
+        "create temporary table staged_lines (position bigint, file text, line bigint) on commit drop"
     )
 
 
@@ -117,7 +115,16 @@ def stage_refused(cursor: Cursor, refused: Iterable[tuple[int, str, dict]]) -> N
 def land_events(cursor: Cursor, source: str, load_id: int, keeps_repeats: bool, rows: int) -> dict:
     """Insert what is not known; counts of what landed, was known, and was repeated, with the span of what landed."""
     staged = sql.SQL(_NUMBERED if keeps_repeats else "staged")
-    cursor.execute(sql.SQL(_LAND_EVENTS).format(staged=staged), {"source": source, "load_id": load_id})
+    names = {"source": source, "load_id": load_id}
+    cursor.execute("select exists (select from raw.events where source = %(source)s)", names)
+    (is_known,) = cursor.fetchone()
+    insert = sql.SQL(_INSERT_EVENTS).format(staged=staged, where=sql.SQL(_UNKNOWN if is_known else ""))
+    if is_known:
+        cursor.execute(sql.SQL("with landed as ({} returning occurred_at) {} landed").format(insert, _SPAN), names)
+    else:
+        # For a new source to look afterwards takes less time than to return each row.
+        cursor.execute(insert, names)
+        cursor.execute(sql.SQL("{} raw.events where source = %(source)s").format(_SPAN), names)
     landed, first_at, last_at = cursor.fetchone()
     different = rows
     if landed < rows:

@@ -383,9 +383,11 @@ class _Events:
         event_id, customer_id, event_type, item_id = cleaned
         # Without a zone, which would take ten times as long to write; the staging table is in UTC.
         facts = [customer_id, event_type, moment.cast(pa.timestamp("us")), item_id, quantity, amount]
-        facts = copy_lines(facts)
-        ids = copy_lines([event_id]) if "event_id" in text else _content_hashes(facts)
-        lines = pc.binary_join_element_wise(position.cast(pa.string()), ids, facts, "\t")
+        if "event_id" in text:
+            lines = copy_lines([position, event_id, *facts])
+        else:
+            facts = copy_lines(facts)
+            lines = pc.binary_join_element_wise(position.cast(pa.string()), _content_hashes(facts), facts, "\t")
         span = pc.min_max(moment).as_py() if len(moment) else None
         return Prepared(
             lines,

@@ -24,6 +24,13 @@ LAYOUTS = {
     "YYYYMMDD": rf"^\d{{8}}{_CLOCK}",
     "DD/MM/YYYY or MM/DD/YYYY": rf"^\d{{1,2}}[-/.]\d{{1,2}}[-/.]\d{{4}}{_CLOCK}",
 }
+STRICTER = {
+    r"^(\d{4})-(\d)-": r"\1-0\2-",
+    r"^(\d{4}-\d\d)-(\d)( |T|$)": r"\1-0\2\3",
+    r"[ T](\d):": r" 0\1:",
+    r"(\.\d{6})\d+": r"\1",
+    r" (Z|[+-]\d\d:?\d\d|[+-]\d\d)$": r"\1",
+}
 UNORDERED = "DD/MM/YYYY or MM/DD/YYYY"
 _ZONED = r"(?:Z|[+-]\d\d:?\d\d|[+-]\d\d)$"
 _AREA = r"(?:1[016-9]|2|[3-6][1-5]|70|80|50\p{Nd}?)"
@@ -44,7 +51,7 @@ MAY_BE_PERSONAL = "|".join(
 def text_of(expression: Expression, columns: dict[str, pa.Array], rows: int) -> pa.Array:
     """The trimmed text that an expression gives each row; null where there is none."""
     if expression.kind == "constant":
-        return pa.array([expression.operands[0] or None] * rows, pa.string())
+        return pa.repeat(pa.scalar(expression.operands[0] or None, pa.string()), rows)
     parts = [_trimmed(columns[name]) for name in expression.operands]
     if expression.kind == "first":
         return reduce(pc.coalesce, parts)
@@ -125,22 +132,17 @@ class Moments:
             text = pc.replace_substring_regex(text, r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})", turned)
         else:
             text = pc.replace_substring_regex(text, r"^(\d{4})[/.](\d{1,2})[/.]", r"\1-\2-")
-        for loose, strict in (
-            (r"^(\d{4})-(\d)-", r"\1-0\2-"),
-            (r"^(\d{4}-\d\d)-(\d)( |T|$)", r"\1-0\2\3"),
-            (r"[ T](\d):", r" 0\1:"),
-            (r"(\.\d{6})\d+", r"\1"),
-            (r" (Z|[+-]\d\d:?\d\d|[+-]\d\d)$", r"\1"),
-        ):
-            if pc.any(pc.match_substring_regex(text, loose)).as_py():
+        if _fits_any(text, "(?m)" + "|".join(STRICTER)):
+            for loose, strict in STRICTER.items():
                 text = pc.replace_substring_regex(text, loose, strict)
         return text
 
     def _cast(self, text: pa.Array) -> pa.Array:
         utc = pa.timestamp("us", "UTC")
-        has_zone = pc.match_substring_regex(text, rf":\d\d(?:\.\d+)?{_ZONED}")
-        if not pc.any(has_zone).as_py():
+        zoned = rf":\d\d(?:\.\d+)?{_ZONED}"
+        if not _fits_any(text, f"(?m){zoned}"):
             return self._local(text.cast(pa.timestamp("us")))
+        has_zone = pc.match_substring_regex(text, zoned)
         zoned = pc.if_else(has_zone, text, None).cast(utc)
         return pc.coalesce(zoned, self._local(pc.if_else(has_zone, None, text).cast(pa.timestamp("us"))))
 
@@ -167,9 +169,9 @@ class Moments:
 
 def redacted(text: pa.Array, key: bytes) -> tuple[pa.Array, int]:
     """Identifiers that hold personal data as keyed hashes, and how many rows hold some."""
-    mask = pc.fill_null(pc.match_substring_regex(text, MAY_BE_PERSONAL), False)
-    if not pc.any(mask).as_py():
+    if not _fits_any(text, MAY_BE_PERSONAL):
         return text, 0
+    mask = pc.fill_null(pc.match_substring_regex(text, MAY_BE_PERSONAL), False)
     return replaced(text, mask, lambda value: redact_key(value, key))
 
 
@@ -192,11 +194,18 @@ def copy_lines(columns: list[pa.Array]) -> pa.Array:
     """Rows as lines of COPY's text format, without their ends."""
     escaped = []
     for column in columns:
-        if pa.types.is_string(column.type) and pc.any(pc.match_substring_regex(column, r"[\\\t\n\r]")).as_py():
+        if pa.types.is_string(column.type) and _fits_any(column, r"[\\\t\n\r]", between="|"):
             for sign, written in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
                 column = pc.replace_substring(column, sign, written)
         escaped.append(column if pa.types.is_string(column.type) else column.cast(pa.string()))
     return pc.binary_join_element_wise(*escaped, "\t", null_handling="replace", null_replacement="\\N")
+
+
+def _fits_any(text: pa.Array, pattern: str, between: str = "\n") -> bool:
+    """Whether a row may fit the pattern: False is sure. All rows as one text take a tenth of the time of each."""
+    rows = text.drop_null()
+    joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(rows)], pa.int32()), rows), between)
+    return pc.match_substring_regex(joined, pattern)[0].as_py()
 
 
 def _trimmed(text: pa.Array) -> pa.Array:
