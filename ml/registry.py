@@ -23,7 +23,7 @@ ARTIFACT_FILE = "model.skops"
 # What a saved pipeline may hold beyond what skops trusts by itself.
 TRUSTED_TYPES = [
     "sklearn.calibration._CalibratedClassifier",
-    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
     "sklearn.model_selection._split.PredefinedSplit",
     "sklearn.model_selection._split.StratifiedKFold",
     # Arrays of numbers: a wrong one can break off the process, but runs no code, and the sha256 is checked before.

@@ -19,13 +19,14 @@ def fit(frame: pd.DataFrame, config: ChurnConfig, model: str = FOREST) -> Pipeli
     """A pipeline from `matrix` to the probability of leaving if half of each month's customers left.
 
     The rows are customers at month ends with known labels; the same rows and seed give the same pipeline. Leavers and
-    stayers of a month end weigh the same, so that it learns who leaves; how many do is added by `predict`. Platt's
-    sigmoid (1999) is fitted on scores that each stretch of month ends got from a model of the other stretches.
+    stayers of a month end weigh the same, so that it learns who leaves; how many do is added by `predict_day`. One
+    temperature (Guo, Pleiss, Sun and Weinberger 2017) for all log-odds is fitted on scores that each stretch of month
+    ends got from a model of the other stretches.
     """
     truth = frame["churned_in_60d"].to_numpy(dtype=bool)
     classifier = forest(config) if model == FOREST else LogisticRegression(C=0.1, max_iter=500)
     stretches = PredefinedSplit(_stretches(frame, config))
-    calibrated = CalibratedClassifierCV(classifier, method="sigmoid", cv=stretches, ensemble=False)
+    calibrated = CalibratedClassifierCV(classifier, method="temperature", cv=stretches, ensemble=False)
     pipeline = Pipeline([*_steps(model), ("classifier", calibrated)])
     pipeline.fit(matrix(frame), truth, classifier__sample_weight=_weights(frame, truth))
     return pipeline

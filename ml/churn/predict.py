@@ -28,7 +28,10 @@ def load(version: int) -> Pipeline:
 
 def log_odds(pipeline: Pipeline, features: np.ndarray) -> np.ndarray:
     """The log-odds that each customer leaves if half of all did, whoever else is in the batch."""
-    return logit(pipeline.predict_proba(features)[:, 1]) if len(features) else np.empty(0)
+    if not len(features):
+        return np.empty(0)
+    # All trees may agree, and infinite odds could not be shifted.
+    return np.clip(logit(pipeline.predict_proba(features)[:, 1]), -LARGEST_SHIFT / 2, LARGEST_SHIFT / 2)
 
 
 def shift(population: np.ndarray, expected_share: float) -> float:

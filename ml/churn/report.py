@@ -28,8 +28,8 @@ def card(tests: list[Tested], config: ChurnConfig, as_of: date) -> dict:
             f"next {config.horizon_days}."
         ),
         "method": (
-            "Random forest in which leavers and stayers of a month end weigh the same, calibrated by a sigmoid on "
-            "scores of months that the scoring forest had not seen; then shifted to the share of leavers that the "
+            "Random forest in which leavers and stayers of a month end weigh the same, calibrated by one temperature "
+            "on scores of months that the scoring forest had not seen; then shifted to the share of leavers that the "
             "rates known on the day let expect."
         ),
         "baseline": "Days since the last purchase alone; and logistic regression on the logarithms of all features.",
