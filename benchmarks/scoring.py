@@ -127,7 +127,7 @@ def _score(customers: int) -> tuple[dict[str, float], float]:
 
         return run
 
-    scoring._predict = timed("predicting (core seconds)", scoring._predict)
+    scoring._log_odds = timed("predicting (core seconds)", scoring._log_odds)
     scoring._write = timed("writing", scoring._write)
     scoring._explain = timed("reasons", scoring._explain)
     scored = timed("all", scoring.score)(AS_OF)["scored"]

@@ -26,17 +26,25 @@ REASON_COLUMNS = (
     "customer_id", "as_of_on", "model_version", "method", "rank", "feature", "value", "contribution", "reason",
 )  # fmt: skip
 
+# The few are chosen first, so that a million others are never joined; the features of a day stand in either table.
 _SCORED = """
-    select scored.customer_id, scored.churn_probability, {features}
-    from predictions.churn as scored
-    inner join (
-        select customer_id, as_of_on, {features} from features.churn where as_of_on = %(day)s
-        union
-        select customer_id, as_of_on, {features} from features.churn_now where as_of_on = %(day)s
-    ) as customers using (customer_id, as_of_on)
-    where scored.as_of_on = %(day)s and scored.model_version = %(version)s {and_filter}
+    select chosen.customer_id, churn_probability, {features}
+    from (
+        select customer_id, churn_probability
+        from predictions.churn as scored
+        where as_of_on = %(day)s and model_version = %(version)s {and_filter}
+        order by {order}
+        limit %(limit)s
+    ) as chosen
+    cross join lateral (
+        select {features} from features.churn as months
+        where months.as_of_on = %(day)s and months.customer_id = chosen.customer_id
+        union all
+        select {features} from features.churn_now as current
+        where current.as_of_on = %(day)s and current.customer_id = chosen.customer_id
+        limit 1
+    ) as customers
     order by {order}
-    limit %(limit)s
 """
 
 
