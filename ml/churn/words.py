@@ -75,6 +75,9 @@ def _purchase_days_ever(values: Values) -> str:
 
 def _spend(days: int) -> Callable[[Values], str]:
     def sentence(values: Values) -> str:
+        # In the words of the purchase days, so that one fact is one reason.
+        if not values[f"purchase_days_{days}d"]:
+            return f"bought nothing in the last {days} days"
         return f"spent {_money(values[f'spend_{days}d'])} in the last {days} days"
 
     return sentence
@@ -248,7 +251,7 @@ def _own_reviews_relative(days: int) -> Callable[[Values], str]:
         if relative is None:
             return f"no customer is known to have written a review in the last {days} days"
         if relative == 0:
-            return f"wrote no review in the last {days} days, in which others did"
+            return f"wrote no review in the last {days} days"
         if relative < 1:
             return f"wrote {_percent(relative)} of the average customer's reviews of the last {days} days"
         return f"wrote {relative:,.1f} times the average customer's reviews of the last {days} days"
