@@ -135,7 +135,9 @@ def _purchase_days_decayed(half_life: int) -> Callable[[Values], str]:
 
 
 def _purchase_rate_decayed(values: Values) -> str:
-    return f"lately buys on {values['purchase_rate_decayed_120d']:.1f} days in 60"
+    if values["purchase_days_ever"] == 1:
+        return "bought once so far"
+    return f"lately buys on about {values['purchase_rate_decayed_120d']:.1f} days in 60"
 
 
 def _active_months(values: Values) -> str:
@@ -162,11 +164,18 @@ def _gap_variation(values: Values) -> str:
 
 
 def _covered(values: Values) -> str:
-    return f"bought again within 60 days after {_percent(values['covered_60d_share'])} of all days so far"
+    days = max(values["tenure_days"] - min(values["recency_days"], 60), 0)
+    if days == 0 or values["purchase_days_ever"] == 1:
+        return "has not bought again yet"
+    # Without the average customer's 40 days, 18 of them covered, that the macro churn_features adds.
+    share = (values["covered_60d_share"] * (days + 40) - 18) / days
+    return f"bought again within 60 days after {_percent(min(max(share, 0), 1))} of all days so far"
 
 
 def _purchase_rate(values: Values) -> str:
-    return f"buys on {values['purchase_rate_60d']:.1f} days in 60, over all the time so far"
+    if values["purchase_days_ever"] == 1:
+        return "bought once so far"
+    return f"buys on about {values['purchase_rate_60d']:.1f} days in 60, over all the time so far"
 
 
 def _expected_purchases(values: Values) -> str:

@@ -69,6 +69,9 @@ def test_a_sentence_reads_well_whatever_is_undefined(feature):
         ("same_season_days", "bought on 4 days in the same 60 days of last year"),
         ("season_sin", "the time of the year: mid November"),
         ("purchase_days_decayed_120d", "bought on 7.9 days, where one 120 days back counts half"),
+        ("covered_60d_share", "bought again within 60 days after 99 % of all days so far"),
+        ("purchase_rate_60d", "buys on about 1.9 days in 60, over all the time so far"),
+        ("purchase_rate_decayed_120d", "lately buys on about 2.3 days in 60"),
         ("expected_purchases_60d", "with such a record 0.4 purchases are to be expected in 60 days"),
         ("own_review_recency_days", "wrote the last review 9 days ago"),
         ("own_reviews_30d_relative", "wrote 40 % of the average customer's reviews of the last 30 days"),
@@ -87,6 +90,9 @@ def test_what_is_said_of_a_customer(feature, said):
         ("mean_gap_days", "bought once so far"),
         ("longest_gap_days", "bought once so far"),
         ("recency_per_gap", "bought once so far, so there is no usual gap to compare with"),
+        ("covered_60d_share", "has not bought again yet"),
+        ("purchase_rate_60d", "bought once so far"),
+        ("purchase_rate_decayed_120d", "bought once so far"),
         ("visits_90d", "no visit in the last 90 days"),
         ("own_negative_share_180d", "no own review of the last 180 days is scored"),
         ("own_review_recency_days", "no own review is known"),
@@ -97,3 +103,10 @@ def test_what_is_said_of_a_customer(feature, said):
 )
 def test_what_is_said_of_a_first_time_buyer(feature, said):
     assert reason(feature, FIRST_TIME_BUYER, 0.1) == said
+
+
+@pytest.mark.parametrize(("covered", "percent"), [(0, "0 %"), (50, "50 %"), (100, "100 %"), (101, "100 %")])
+def test_the_share_of_days_that_is_said_is_without_the_average_customer(covered, percent):
+    customer = CUSTOMER | {"tenure_days": 160, "recency_days": 75, "covered_60d_share": (covered + 18) / 140}
+    said = reason("covered_60d_share", customer, 0.1)
+    assert said == f"bought again within 60 days after {percent} of all days so far"
