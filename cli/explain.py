@@ -31,7 +31,8 @@ def explain_churn(
     found = explain(customer, clock.today(as_of))
     console.print(
         f"{printable(found.customer_id)} leaves with a probability of {100 * found.churn_probability:.1f} % in the 60 "
-        f"days after {found.as_of_on}, says version {found.model_version}. The forest adds up these reasons:",
+        f"days after {found.as_of_on}, says version {found.model_version}. The points are of the forest's own "
+        "score, as if half of the customers left; calibration and the shift to the expected share come after it.",
         markup=False,
         highlight=False,
     )

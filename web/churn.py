@@ -23,10 +23,9 @@ Version = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 def retention_page(request: Request, page: PageNumber = 1) -> HTMLResponse:
     """Who is expected to leave as of the newest day, with reasons, and which version says so."""
     with queries.reading() as cursor:
-        missing = _missing(cursor)
-        scored = churn_queries.scored_day(cursor) if not missing else None
-        has_list = not missing and churn_queries.exists(cursor, "marts.retention_list")
-        listed = churn_queries.listed_day(cursor) if has_list else None
+        scored = churn_queries.scored_day(cursor)
+        listed = churn_queries.listed_day(cursor) if churn_queries.exists(cursor, "marts.retention_list") else None
+        missing = _missing(cursor) if not scored and not listed else None
         card = churn_queries.card(cursor, listed["model_version"]) if listed else {}
         found = churn_queries.retention_list(cursor, listed["as_of_on"], page) if listed else []
     return render(
@@ -140,9 +139,9 @@ def customer_page(request: Request, customer_id: str, customer: Annotated[str, Q
 def outcomes_page(request: Request, day: date | None = None) -> HTMLResponse:
     """What was promised and what happened, by scored day and by tenth of the customers."""
     with queries.reading() as cursor:
-        missing = _missing(cursor)
         has_outcomes = churn_queries.exists(cursor, "marts.churn_outcomes")
         days = churn_queries.outcomes(cursor) if has_outcomes else []
+        missing = _missing(cursor) if not days and not churn_queries.scored_day(cursor) else None
         if day and day not in {one["as_of_on"] for one in days}:
             raise HTTPException(404)
         shown = next((one for one in days if day in (None, one["as_of_on"])), None)
@@ -151,7 +150,7 @@ def outcomes_page(request: Request, day: date | None = None) -> HTMLResponse:
         request,
         "churn_outcomes.html",
         has_charts=bool(days),
-        missing=missing if not days else None,
+        missing=missing,
         days=days,
         shown=shown,
         deciles=deciles,
@@ -160,8 +159,8 @@ def outcomes_page(request: Request, day: date | None = None) -> HTMLResponse:
     )
 
 
-def _missing(cursor: Cursor) -> dict | None:
-    """The first step that has not been done yet and how it is done; None when customers were scored."""
+def _missing(cursor: Cursor) -> dict:
+    """The first step that has not been done yet and how it is done, where no customer has been scored."""
     if not queries.imports(cursor):
         return {
             "what": "No events have been imported yet, so there are no customers.",
@@ -177,9 +176,7 @@ def _missing(cursor: Cursor) -> dict | None:
             "what": f"Version {versions[0]['version']} is trained, but none is live: a person must approve one first.",
             "how": "maeari approve --model churn",
         }
-    if churn_queries.scored_day(cursor) is None:
-        return {"what": "The live version has not scored a customer yet.", "how": "maeari score churn"}
-    return None
+    return {"what": "The live version has not scored a customer yet.", "how": "maeari score churn"}
 
 
 def _chosen(number: int | None) -> dict:
@@ -202,6 +199,6 @@ def _chosen(number: int | None) -> dict:
 
 
 def _agreed(shap: list[dict], lime: list[dict]) -> list[str]:
-    """The features that both methods name, pointing the same way."""
-    directions = {one["feature"]: one["contribution"] > 0 for one in lime}
-    return [one["feature"] for one in shap if directions.get(one["feature"]) == (one["contribution"] > 0)]
+    """The features that both methods name; only what speaks for leaving is stored, so they point the same way."""
+    named = {one["feature"] for one in lime}
+    return [one["feature"] for one in shap if one["feature"] in named]

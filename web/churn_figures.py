@@ -88,13 +88,13 @@ def calibration(curve: list[dict]) -> dict:
 
 
 def importance(found: list[dict]) -> dict:
-    """By how much each feature moves the probability on average, the strongest first."""
+    """By how much each feature moves the forest's score on average, the strongest first."""
     shown = found[:MOST_FEATURES]
     return figures.bars(
         [str(one.get("feature")) for one in shown],
-        {"moves the probability by": [value(one.get("mean_abs_shap")) for one in shown]},
+        {"moves the score by": [value(one.get("mean_abs_shap")) for one in shown]},
         label_title="Feature",
-        value_title="Mean change of the probability",
+        value_title="Mean change of the forest's score",
         value_format=".1%",
         horizontal=True,
     )

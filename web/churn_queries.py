@@ -36,7 +36,11 @@ def card(cursor: Cursor, version: int) -> dict:
 
 
 def scored_day(cursor: Cursor) -> dict | None:
-    """The newest day on which the live version scored customers, and how many of them it expects to leave."""
+    """The newest day on which customers were scored, and how many of them its version in charge expects to leave.
+
+    In charge of a day is the version that was in effect on it (`live`), of a day before any was the first that scored
+    it; as in dbt's `int_churn__versions_in_charge`, which the role of the pages may not read.
+    """
     return fetch_one(
         cursor,
         """
@@ -44,9 +48,15 @@ def scored_day(cursor: Cursor) -> dict | None:
             count(*) filter (where is_predicted_leaver) as chosen, min(purpose) as purpose
         from predictions.churn
         where (as_of_on, model_version) = (
-            select as_of_on, model_version from predictions.churn
-            where model_version = (select version from ops.deployments where model = 'churn' and live_to is null)
-            order by as_of_on desc limit 1
+            select newest.as_of_on, versions.version
+            from ops.model_versions as versions
+            cross join lateral (
+                select as_of_on, purpose from predictions.churn
+                where model_version = versions.version and purpose <> 'shadow'
+                order by as_of_on desc limit 1
+            ) as newest
+            where versions.model = 'churn'
+            order by newest.as_of_on desc, newest.purpose desc, versions.version limit 1
         )
         group by as_of_on, model_version
         """,
@@ -118,28 +128,31 @@ def customer(cursor: Cursor, customer_id: str) -> dict | None:
 
 
 def probabilities(cursor: Cursor, customer_id: str) -> list[dict]:
-    """What was said of a customer on each scored day, oldest first, by the newest version that scored the day."""
+    """What was said of a customer on each scored day, oldest first, by its version in charge; see `scored_day`."""
     return fetch_all(
         cursor,
         """
         select distinct on (as_of_on) as_of_on, model_version, churn_probability, is_predicted_leaver, purpose
-        from predictions.churn where customer_id = %(customer)s
-        order by as_of_on, model_version desc
+        from predictions.churn where customer_id = %(customer)s and purpose <> 'shadow'
+        order by as_of_on, purpose desc, model_version
         """,
         customer=customer_id,
     )
 
 
 def reasons(cursor: Cursor, customer_id: str) -> list[dict]:
-    """Why a customer is thought to leave, by SHAP and by LIME, as of the newest day that was explained."""
+    """Why a customer is thought to leave, by SHAP and by LIME: the newest reasons, by their day's version in charge."""
     return fetch_all(
         cursor,
         """
         select as_of_on, model_version, method, rank, feature, value, contribution, reason
         from predictions.churn_reasons
         where customer_id = %(customer)s and (as_of_on, model_version) = (
-            select as_of_on, model_version from predictions.churn_reasons where customer_id = %(customer)s
-            order by as_of_on desc, model_version desc limit 1
+            select as_of_on, model_version
+            from predictions.churn_reasons
+            inner join predictions.churn using (customer_id, as_of_on, model_version)
+            where customer_id = %(customer)s and purpose <> 'shadow'
+            order by as_of_on desc, purpose desc, model_version limit 1
         )
         order by method desc, rank
         """,
@@ -155,7 +168,8 @@ def features(cursor: Cursor, customer_id: str) -> dict | None:
                 cursor,
                 f"""
                 select * from features.{table} where customer_id = %(customer)s and as_of_on = (
-                    select max(as_of_on) from predictions.churn where customer_id = %(customer)s
+                    select max(as_of_on) from predictions.churn
+                    where customer_id = %(customer)s and purpose <> 'shadow'
                 )
                 """,  # noqa: S608
                 customer=customer_id,

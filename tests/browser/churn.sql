@@ -75,9 +75,9 @@ select customer_id, day, 1, round((1 - n / 125.0)::numeric, 3), case when day < 
 from customers, unnest('{2026-01-31,2026-02-28,2026-05-31}'::date[]) day;
 insert into predictions.churn_reasons
 select customer_id, '2026-05-31', 1, method, rank,
-    (array['recency_days', 'recency_per_gap', 'purchase_days_90d', 'spend_trend', 'season_sin'])[
-        case when method = 'lime' and rank > 3 then 9 - rank else rank end],
-    47, (case when method = 'lime' and rank = 2 then -1 else 1 end) * 0.12 / rank,
+    (array['recency_days', case method when 'lime' then 'tenure_days' else 'recency_per_gap' end, 'purchase_days_90d',
+        'spend_trend', 'season_sin'])[case when method = 'lime' and rank > 3 then 9 - rank else rank end],
+    47, 0.12 / rank,
     case when n = 1 and rank = 2 then %(planted)s else (array['no purchase for 47 days; usually every 12',
         'the time since the last purchase is 3.9 times the usual gap', 'bought on 1 day in the last 90',
         'spent 40 in the last 90 days, 310 in the 90 before', 'the time of the year: early January'])[rank] end

@@ -99,7 +99,7 @@ def test_every_customer_has_a_page_whatever_the_id(pages, filled):
     assert len(shown) == 50
     for link, text in zip(links[:6], shown, strict=False):
         assert "/.." not in link
-        assert "4 of 5 reasons agree" in text
+        assert "Both name 4 of 5 reasons" in text
         assert "Leaves with a probability of" in text
     assert "LIME explains only the few" in shown[20]
     assert "Reasons are stored for the likeliest" in shown[40]
@@ -160,3 +160,26 @@ def test_only_pages_with_charts_may_run_our_scripts(pages, filled):
     library = pages.get("/maeari/static/plotly.min.js")
     assert library.headers["Cache-Control"].startswith("private, max-age=31536000")
     assert "plotly.js" in library.text[:100]
+
+
+def test_what_a_later_version_says_of_a_day_is_not_shown_above_the_list_of_the_one_in_charge(pages, filled):
+    before = read(pages, "/churn"), read(pages, "/churn/customers/C00011")
+    execute(
+        filled,
+        "update ops.deployments set live_to = now() where model = 'churn'",
+        "insert into ops.deployments (model, version, live_from, effective_from, approved_by, approved_at, evidence) "
+        "values ('churn', 2, now(), '2026-06-10 00:00+09', 'approver', now(), '{}')",
+    )
+    assert read(pages, "/churn") == before[0], "the list stays while the new version has not scored"
+
+    execute(
+        filled,
+        "insert into predictions.churn select customer_id, as_of_on + later, 2, 0.999, said.purpose, now() "
+        "from predictions.churn, (values (0, 'backfill'), (1, 'shadow')) as said (later, purpose) "
+        "where as_of_on = '2026-05-31'",
+        "insert into predictions.churn_reasons select customer_id, as_of_on, 2, method, rank, feature, value, "
+        "contribution, 'said by version 2' from predictions.churn_reasons",
+    )
+
+    assert (read(pages, "/churn"), read(pages, "/churn/customers/C00011")) == before
+    assert "says version 1" in before[0]
