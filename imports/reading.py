@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -28,6 +28,9 @@ from imports.mapping import Mapping
 
 BLOCK_BYTES, BATCH_ROWS = 4 << 20, 40_000
 LONGEST_LINE = 1 << 20
+# Arrow takes a line that crosses one edge of a block, and what it took must be found again.
+LONGEST_CSV_LINE = 2 * BLOCK_BYTES
+csv.field_size_limit(LONGEST_CSV_LINE)
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 ENCODINGS = ("utf-8-sig", "cp949", "utf-16", "cp1252")
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -182,14 +185,14 @@ class CsvFile(_File):
     encoding: str
 
     def batches(self, wanted: Sequence[str]) -> Iterator[Batch]:
-        header = self._header(wanted)
+        line, header = self._header(wanted)
         places = {name: str(header.index(name)) for name in wanted}
-        refused: list[tuple[int, str, dict[str, str]]] = []
+        refused: deque[tuple[int, str, dict[str, str]]] = deque()
 
         def refuse(row: pa.csv.InvalidRow) -> str:
             # What stands in a line whose columns are not known may be anybody's name.
             found = {"columns": f"{row.actual_columns}, not {row.expected_columns}"}
-            refused.append((row.number - 2, WRONG_COLUMNS, found))
+            refused.append((row.number - line - 1, WRONG_COLUMNS, found))
             return "skip"
 
         number = 0
@@ -202,7 +205,7 @@ class CsvFile(_File):
                         use_threads=False,
                         block_size=BLOCK_BYTES,
                         column_names=[str(place) for place in range(len(header))],
-                        skip_rows_after_names=1,
+                        skip_rows_after_names=line,
                         encoding="utf8" if _is_utf8(self.encoding) else self.encoding,
                     ),
                     pa.csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=True, invalid_row_handler=refuse),
@@ -211,19 +214,22 @@ class CsvFile(_File):
                     ),
                 )
                 for read in reader:
-                    gone, refused = refused, []
-                    rows = read.num_rows + len(gone)
-                    numbers = np.arange(number, number + rows)
+                    # Arrow parses the next block before it gives this one, so some that were refused stand in that one.
+                    gone, end = [], number + read.num_rows
+                    while refused and refused[0][0] <= end:
+                        gone.append(refused.popleft())
+                        end += 1
+                    numbers = np.arange(number, end)
                     if gone:
                         numbers = np.delete(numbers, [row - number for row, _, _ in gone])
-                    number += rows
+                    number = end
                     yield Batch(numbers, {name: read.column(place) for name, place in places.items()}, gone)
             except pa.ArrowInvalid as error:
                 raise self._refusal(error) from None
             except UnicodeError:
                 raise self.wrong_encoding(self.encoding) from None
         if refused:
-            yield Batch(np.arange(0), {name: pa.array([], pa.string()) for name in wanted}, refused)
+            yield Batch(np.arange(0), {name: pa.array([], pa.string()) for name in wanted}, list(refused))
         if self.quotes % 2 and (line := self._open_quote()):
             raise ImportRefused(
                 f"{self.name}, line {line:,}: a quotation mark opens and never closes, so the lines after it would be "
@@ -242,22 +248,28 @@ class CsvFile(_File):
 
     def _rows(self, after: Iterable[str] = ()) -> Iterator[tuple[int, list[str]]]:
         with self.text(self.encoding) as text:
-            reader = csv.reader(_lines(text, after), delimiter=self.delimiter)
+            lines = chain(_lines(text, LONGEST_CSV_LINE), after)
+            reader = csv.reader(lines, delimiter=self.delimiter)
             begun = 1
-            for row in reader:
-                if row:
-                    yield begun, row
-                begun = reader.line_num + 1
+            try:
+                for row in reader:
+                    if row:
+                        yield begun, row
+                    begun = reader.line_num + 1
+            except csv.Error as error:
+                raise ImportRefused(
+                    f"{self.name}, line {begun:,}, could not be read as CSV: {error}. Probably a quotation mark opens "
+                    "and never closes; close or double it."
+                ) from None
 
     def _open_quote(self) -> int | None:
         ((line, row),) = deque(self._rows(after=["\x00end"]), maxlen=1)
         return None if row == ["\x00end"] else line
 
-    def _header(self, wanted: Sequence[str]) -> list[str]:
-        try:
-            header = [name.strip() for _, row in islice(self._rows(), 1) for name in row]
-        except csv.Error as error:
-            raise ImportRefused(f"{self.name} has no header that could be read: {error}.") from None
+    def _header(self, wanted: Sequence[str]) -> tuple[int, list[str]]:
+        """The line of the header, which blank ones may precede, and its names."""
+        line, header = next(self._rows(), (1, []))
+        header = [name.strip() for name in header]
         if not header:
             raise ImportRefused(f"{self.name} is empty. An import needs a header and at least one line.")
         missing = [name for name in wanted if name not in header]
@@ -274,7 +286,7 @@ class CsvFile(_File):
             raise ImportRefused(
                 f"{self.name} has {header.count(twice[0])} columns named {twice[0]}; rename all but one."
             )
-        return header
+        return line, header
 
     def _refusal(self, error: pa.ArrowInvalid) -> ImportRefused:
         said = str(error)
@@ -299,7 +311,7 @@ class JsonLines(_File):
         decode = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
         names: dict[str, None] = {}
         with self.text(self.encoding) as text:
-            lines = enumerate(_lines(text))
+            lines = enumerate(_lines(text, LONGEST_LINE))
             while block := list(islice(lines, BATCH_ROWS)):
                 numbers, objects, refused = [], [], []
                 for number, line in block:
@@ -402,10 +414,9 @@ def _is_utf8(encoding: str) -> bool:
     return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
 
 
-def _lines(text: io.TextIOWrapper, after: Iterable[str] = ()) -> Iterator[str]:
+def _lines(text: io.TextIOWrapper, longest: int) -> Iterator[str]:
     # A line without an end must not fill the memory; its pieces are read as lines and refused.
-    yield from iter(partial(text.readline, LONGEST_LINE), "")
-    yield from after
+    return iter(partial(text.readline, longest), "")
 
 
 def _check_columns(name: str, found: Sequence[str], wanted: Sequence[str]) -> None:

@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from imports import reading
+from imports.errors import ImportRefused
 from imports.mapping import EventMapping, parse_expression
 from imports.reading import CsvFile, open_file
 from imports.values import MAY_BE_PERSONAL, Moments, copy_lines, number_of, redacted
@@ -111,6 +113,7 @@ def test_a_product_is_as_exact_as_money():
 )
 def test_each_row_stands_in_the_line_that_an_editor_shows(tmp_path, rows, ending, data):
     text, lines = io.StringIO(), []
+    text.write(ending * data.draw(st.integers(0, 2)))
     writer = csv.writer(text, lineterminator=ending, quoting=csv.QUOTE_ALL)
     writer.writerow(["first", "second"])
     for row in rows:
@@ -128,3 +131,30 @@ def test_each_row_stands_in_the_line_that_an_editor_shows(tmp_path, rows, ending
     assert sorted([*found, *refused]) == list(range(len(rows)))
     assert all(rows[number][0] == value for number, value in found.items())
     assert list(origin.lines(range(len(rows)))) == list(enumerate(lines))
+
+
+def test_lines_that_are_refused_keep_their_numbers_over_the_edges_of_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 1_000)
+    # With five bytes a line, 200 lines fill a block; those of only refused ones are blocks of their own.
+    bad = {0, 197, 198, 199, 200, 350, *range(600, 1_100), 1_499}
+    file = tmp_path / "rows.csv"
+    file.write_text("a,b\n" + "".join("xxxx\n" if row in bad else f"{row % 100:02},1\n" for row in range(1_500)))
+    origin = open_file(file, EventMapping(customer_id="a", occurred_at="b"))
+    found, refused = {}, []
+    for batch in origin.batches(["a"]):
+        found |= dict(zip(batch.numbers.tolist(), batch.columns["a"].to_pylist(), strict=True))
+        refused += [number for number, _, _ in batch.refused]
+    assert refused == sorted(bad)
+    assert found == {row: f"{row % 100:02}" for row in range(1_500) if row not in bad}
+
+
+def test_a_long_field_is_counted_as_it_was_read_and_one_without_end_is_refused(tmp_path):
+    file = tmp_path / "rows.csv"
+    mapping = EventMapping(customer_id="a", occurred_at="b")
+    file.write_text(f'a,b\n1,{"x" * 1_500_000}\n2,"{"y" * 200_000}"\n3\n')
+    origin = open_file(file, mapping)
+    assert [batch.numbers.tolist() for batch in origin.batches(["a"])] == [[0, 1]]
+    assert list(origin.lines([0, 1, 2])) == [(0, 2), (1, 3), (2, 4)]
+    file.write_text('"a,b\n' + "1,2\n" * 3_000_000)
+    with pytest.raises(ImportRefused, match="line 1, could not be read as CSV: field larger"):
+        list(open_file(file, mapping).batches(["a"]))
