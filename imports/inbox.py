@@ -8,7 +8,7 @@ from pathlib import Path
 from imports.errors import ImportRefused
 from imports.load import load_authors, load_events
 from imports.mapping import read_mapping
-from maeari.postgres import connect
+from maeari.postgres import advisory_lock, connect
 from maeari.redaction import redact
 from maeari.settings import Settings
 
@@ -24,31 +24,42 @@ def waiting(source: str | None = None) -> dict[str, list[Path]]:
 
 
 def import_inbox(as_of: date, source: str | None = None) -> dict:
-    """Import every waiting file, each by itself; raises ImportRefused after the last when some were refused.
+    """Import every waiting file, each by itself; raises after the last: ImportRefused, or what else went wrong first.
 
     A file that has landed moves to `done/`; one that is refused stays, and a file beside it says why.
     """
-    summaries, refusals = [], []
-    for name, files in waiting(source).items():
-        for file in files:
-            try:
-                summary = _import(file, name, as_of)
-            except ImportRefused as error:
-                _note(file).write_text(f"{redact(str(error))[0]}\n", encoding="utf-8")
-                refusals.append(f"{name}/{file.name}: {error}")
-            else:
-                _put_away(file)
-                summaries.append(summary)
+    summaries, refusals, failures = [], [], []
+    for name in waiting(source):
+        with connect("importer", autocommit=True) as connection, advisory_lock(connection, f"inbox {name}"):
+            # Listed again: another importer may have put files away while this one waited for the lock.
+            for file in waiting(name).get(name, []):
+                if not file.is_file():
+                    continue
+                try:
+                    summary = _import(file, name, as_of)
+                    _put_away(file)
+                except ImportRefused as error:
+                    _note(file).write_text(f"{redact(str(error))[0]}\n", encoding="utf-8")
+                    refusals.append(f"{name}/{file.name}: {error}")
+                except Exception as error:
+                    error.add_note(f"while {name}/{file.name} was imported; the other files were tried all the same")
+                    failures.append(error)
+                else:
+                    summaries.append(summary)
+    if failures:
+        for refusal in refusals:
+            failures[0].add_note(refusal)
+        raise failures[0]
     if refusals:
         raise ImportRefused("\n".join(refusals))
     return {"loads": summaries, "landed": sum(summary["landed"] for summary in summaries)}
 
 
 def landed_since(moment: datetime | None = None) -> bool:
-    """Whether an import that finished after the moment brought something new."""
+    """Whether an import that finished after the moment brought links, or events or until when they are complete."""
     with connect("importer") as connection, connection.cursor() as cursor:
         cursor.execute(
-            "select exists (select from ops.loads where outcome = 'finished' and landed > 0 "
+            "select exists (select from ops.loads where outcome = 'finished' and (landed > 0 or kind = 'events') "
             "and (%(moment)s::timestamptz is null or finished_at > %(moment)s))",
             {"moment": moment},
         )

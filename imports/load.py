@@ -62,7 +62,7 @@ def load_events(
     """Import events from files and return the summary of the load as JSON; raises ImportRefused, and nothing landed.
 
     The events of the source then count as complete until the newest one's day begins, or through the day that is given,
-    or for ever when the source is final.
+    or for ever when the source is final; but for the last, never beyond `as_of`.
     """
     origins = [open_file(file, mapping) for file in files]
     return _load(origins, source, mapping, complete_until, is_final, as_of, progress)
@@ -173,7 +173,7 @@ def _land(
     if mapping.kind == "events":
         keeps = mapping.event_id is None and mapping.repeats == "keep"
         landed = landing.land_events(cursor, source, load_id, keeps, counts.valid)
-        counts.complete_until = _complete_until(cursor, source, counts, complete_until, is_final)
+        counts.complete_until = _complete_until(cursor, source, counts, complete_until, is_final, as_of)
     else:
         landed = landing.land_authors(cursor, source, load_id, counts.valid)
         if changed := landed.pop("changed"):
@@ -345,7 +345,6 @@ class _Events:
         nothing = pa.nulls(rows, pa.string())
         moment = self.moments.read(text["occurred_at"], batch.numbers)
         quantity, bad_quantity = number_of(self.expressions["quantity"], batch.columns, rows)
-        quantity = pc.fill_null(quantity, 1.0)
         amount, bad_amount = pa.nulls(rows, pa.float64()), pa.array(np.zeros(rows, bool))
         if "amount" in self.expressions:
             amount, bad_amount = number_of(self.expressions["amount"], batch.columns, rows)
@@ -363,6 +362,7 @@ class _Events:
             (pc.is_null(moment), "unreadable date"),
             (pc.or_(pc.less(moment, self.earliest), pc.greater_equal(moment, self.latest)), self.out_of_range),
             (bad_quantity, "unreadable quantity"),
+            (pc.is_null(quantity), "no quantity"),
             (bad_amount, "unreadable amount"),
             (pc.is_null(event_type), "no event type"),
         ]
@@ -510,7 +510,7 @@ def _content_hashes(lines: pa.Array) -> pa.Array:
 
 
 def _complete_until(
-    cursor: Cursor, source: str, counts: Counts, day: date | Literal["newest"] | None, is_final: bool
+    cursor: Cursor, source: str, counts: Counts, day: date | Literal["newest"] | None, is_final: bool, as_of: date
 ) -> str | None:
     """Until when the events of the source are complete; earlier loads give way only to what is said."""
     cursor.execute(
@@ -521,7 +521,8 @@ def _complete_until(
     (known,) = cursor.fetchone()
     if is_final:
         return "infinity"
-    newest = counts.last_at.astimezone(clock.zone()).date()
+    # An event may be dated a day ahead, and what has not happened yet is not complete.
+    newest = min(counts.last_at.astimezone(clock.zone()).date(), as_of)
     if day == "newest":
         until = clock.end_of_day(newest)
     else:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,11 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from imports import inbox
 from imports.errors import ImportRefused
 from imports.inbox import import_inbox, landed_since
 from imports.load import load_authors, load_events, load_query
 from imports.mapping import EventMapping, read_mapping
-from maeari.postgres import connect
+from maeari import clock
+from maeari.postgres import advisory_lock, connect
 from maeari.redaction import hashed_author
 from maeari.settings import Settings
 
@@ -66,7 +69,8 @@ def test_every_line_is_landed_known_repeated_or_refused_by_rule(warehouse, write
         "7,2026-05-01 10:00,A1,cup,2,6.95",
         ",2026-05-03,A1,cup,1,5",
         "kim@example.com,2026-05-03 09:00,A1,cup,-1,5",
-        *[f"9,2026-05-04 10:00:{second:02},A1,cup,,5" for second in range(10)],
+        *[f"9,2026-05-04 10:00:{second:02},A1,cup,1," for second in range(10)],
+        "9,2026-05-04,A1,cup,,5",
         "9,1989-12-31,A1,cup,1,5",
         "9,2026-06-02,A1,cup,1,5",
         "9,2026-02-30,A1,cup,1,5",
@@ -81,14 +85,15 @@ def test_every_line_is_landed_known_repeated_or_refused_by_rule(warehouse, write
         "source": "shop",
         "kind": "events",
         "files": ["sales.csv"],
-        "read": 22,
+        "read": 23,
         "landed": 14,
         "known": 0,
         "repeated": 1,
-        "refused": 7,
+        "refused": 8,
         "refused_by_reason": {
             "date before 1990-01-01 or after 2026-06-01": 2,
             "unreadable date": 1,
+            "no quantity": 1,
             "unreadable quantity": 1,
             "unreadable amount": 1,
             "wrong number of columns": 1,
@@ -115,21 +120,21 @@ def test_every_line_is_landed_known_repeated_or_refused_by_rule(warehouse, write
     refused = rows(
         "select (payload ->> 'line')::int, reason, payload -> 'values' ->> 'price' from raw.rejected order by 1"
     )
-    assert [line for line, _, _ in refused] == [19, 20, 21, 22, 23, 24, 25]
-    assert refused[4] == (23, "unreadable amount", "five [phone]")
+    assert [line for line, _, _ in refused] == [19, 20, 21, 22, 23, 24, 25, 26]
+    assert refused[5] == (24, "unreadable amount", "five [phone]")
     [(load_row, first_at, last_at, items)] = rows("select stats, first_event_at, last_event_at, items from ops.loads")
     assert load_row["landed"] == 14
     assert (first_at, last_at, items) == (
         datetime(2026, 5, 1, 1, tzinfo=UTC),
         datetime(2026, 5, 4, 1, 0, 9, tzinfo=UTC),
-        22,
+        23,
     )
 
     before = rows("select * from raw.events order by event_id")
     again = load(file)
     assert (again["landed"], again["known"], again["repeated"]) == (0, 14, 1)
     assert rows("select * from raw.events order by event_id") == before
-    assert rows("select count(*) from raw.rejected") == [(7,)]
+    assert rows("select count(*) from raw.rejected") == [(8,)]
     assert rows("select first_event_at from ops.loads where load_id = %s", again["load_id"]) == [(None,)]
 
     kept = load(file, mapping=changed(repeats="keep"), source="other")
@@ -259,6 +264,11 @@ def test_completeness_moves_back_only_when_it_is_said(warehouse, write):
     assert until(older, complete_until=date(2026, 5, 10)) == "2026-05-11"
     assert until(older, is_final=True) == "infinity"
     assert until(newer) == "infinity"
+    # An event of tomorrow makes nothing complete that has not happened.
+    ahead = write(GOOD.replace("05-01", "06-01"), name="ahead.csv")
+    for source, said, day in (("ahead", None, "2026-05-31"), ("newest", "newest", "2026-06-01")):
+        at = datetime.fromisoformat(load(ahead, source=source, complete_until=said)["complete_until"])
+        assert at.astimezone(clock.zone()).date().isoformat() == day
     with pytest.raises(ImportRefused, match="lies after 2026-05-31"):
         load(older, complete_until=date(2026, 6, 1))
 
@@ -329,18 +339,18 @@ def test_a_link_of_an_author_never_changes(warehouse, tmp_path):
 
 
 def test_the_inbox_puts_away_what_landed_and_says_why_the_rest_stays(warehouse, maeari_home):
-    inbox = maeari_home / "inbox"
+    folders = maeari_home / "inbox"
     for source, mapping in (
         ("shop", "customer_id: customer\noccurred_at: at\ncomplete_until: newest\n"),
         ("members", "kind: authors\nauthor: name\ncustomer_id: customer\n"),
         ("nomap", None),
     ):
-        folder = inbox / source
+        folder = folders / source
         folder.mkdir(parents=True)
         if mapping:
             (folder / "mapping.yml").write_text(mapping)
         (folder / "a.csv").write_text(f"{HEADER}\n{GOOD}\n")
-    shop = inbox / "shop"
+    shop = folders / "shop"
     (shop / "b.csv").write_text("x\n1\n")
     (shop / "c.csv.part").write_text("half")
     (shop / ".hidden.csv").write_text("half")
@@ -363,6 +373,40 @@ def test_the_inbox_puts_away_what_landed_and_says_why_the_rest_stays(warehouse, 
     assert sorted(file.name for file in shop.iterdir()) == [".hidden.csv", "c.csv.part", "done", "mapping.yml"]
     assert sorted(file.name for file in (shop / "done").iterdir()) == ["2-a.csv", "a.csv", "b.csv"]
     assert import_inbox(DAY, "shop") == {"loads": [], "landed": 0}
+
+    # Nothing new lands, and labels become known all the same.
+    landed = datetime.now(UTC)
+    load_events([shop / "done" / "a.csv"], "shop", read_mapping(shop / "mapping.yml"), is_final=True, as_of=DAY)
+    assert landed_since(landed)
+
+
+def test_an_inbox_tries_every_file_and_passes_over_what_another_importer_took(warehouse, maeari_home, monkeypatch):
+    shop = maeari_home / "inbox" / "store"
+    shop.mkdir(parents=True)
+    (shop / "mapping.yml").write_text("customer_id: customer\noccurred_at: at\n")
+    for name, day in (("a.csv", "05-01"), ("b.csv", "05-02"), ("c.csv", "05-03")):
+        (shop / name).write_text(f"{HEADER}\n{GOOD.replace('05-01', day)}\n")
+
+    def load_or_fail(files, *given, **options):
+        if files[0].name == "a.csv":
+            raise OSError("the disk cannot be read")
+        return load_events(files, *given, **options)
+
+    monkeypatch.setattr(inbox, "load_events", load_or_fail)
+    (shop / "done").mkdir()
+    with ThreadPoolExecutor(1) as thread:
+        with connect("importer", autocommit=True) as connection, advisory_lock(connection, "inbox store"):
+            second = thread.submit(import_inbox, DAY, "store")
+            waits = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+            while not second.done() and rows(waits) == [(0,)]:
+                time.sleep(0.01)
+            (shop / "b.csv").rename(shop / "done" / "b.csv")
+        with pytest.raises(OSError, match="disk") as failed:
+            second.result()
+    assert "store/a.csv" in failed.value.__notes__[0]
+    assert sorted(file.name for file in shop.iterdir()) == ["a.csv", "done", "mapping.yml"]
+    assert sorted(file.name for file in (shop / "done").iterdir()) == ["b.csv", "c.csv"]
+    assert rows("select outcome from ops.loads order by load_id") == [("finished",)]
 
 
 @pytest.mark.skipif("MAEARI_SHARED_DATA" not in os.environ, reason="no data")
