@@ -49,14 +49,28 @@ def train_sentiment(as_of: AsOf = None) -> None:
 
 
 @train_app.command("churn")
-def train_churn(as_of: AsOf = None) -> None:
+def train_churn(
+    as_of: AsOf = None,
+    contact_budget_share: Annotated[
+        float | None, typer.Option(help="Share of the scored customers who can be contacted, such as 0.2.")
+    ] = None,
+    contact_cost: Annotated[float | None, typer.Option(help="Instead: what contacting a customer costs, and …")] = None,
+    saved_value: Annotated[
+        float | None, typer.Option(help="… what one is worth who would have left, in the same unit.")
+    ] = None,
+) -> None:
     """Learn from the month ends whose leavers are known on a day, and register a challenger.
 
-    Example: `maeari train churn --as-of 2026-03-31`
+    Whom to contact is decided by a budget or a cost; without either, as the version before was told.
+
+    Example: `maeari train churn --as-of 2026-03-31`, or `maeari train churn --contact-cost 2000 --saved-value 30000`
     """
+    from ml.churn.config import DECISIONS, ChurnConfig
     from ml.churn.train import train
 
-    console.print(train(clock.today(as_of)).summary())
+    given = zip(DECISIONS, (contact_budget_share, contact_cost, saved_value), strict=True)
+    stated = {name: value for name, value in given if value is not None}
+    console.print(train(clock.today(as_of), ChurnConfig(**stated) if stated else None).summary())
 
 
 @release_app.command("sentiment")

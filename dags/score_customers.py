@@ -2,8 +2,8 @@
 ### Score the customers
 
 Runs when the marts were rebuilt or a version went live. The customers of each month end are scored by the version that
-was in charge when it ended; a version that goes live also scores the month ends of the 90 days before. The riskiest of
-the newest day are given their reasons. What is scored already is left alone, so a rerun goes on at the day where a
+was in charge when it ended; a version that goes live also scores the month ends of the 90 days before. The first on the
+newest day's list are given their reasons. What is scored already is left alone, so a rerun goes on at the day where a
 broken one stopped. While nothing is live, or no month has ended since, it skips.
 
 **On demand:** trigger it with `{"as_of": "2026-05-31"}`. Then the customers active on that day are scored too, which
@@ -47,7 +47,7 @@ def score_customers():
         from ml.churn.score import score, score_current
 
         day = business_day(dag_run)
-        scored = [score(day), *([score_current(day)] if (dag_run.conf or {}).get("as_of") else [])]
+        scored = [score(day), *([score_current(day, wanted=day)] if (dag_run.conf or {}).get("as_of") else [])]
         if not any(one["by_version"] for one in scored):
             raise AirflowSkipException("No version was in effect by that day; approve a release first.")
         rows = sum(one["scored"] + one["explained"] for one in scored)

@@ -7,7 +7,8 @@ customers are known to have left or stayed by that day, registers a challenger w
 one's.
 
 By hand: trigger with `{"as_of": "2026-03-31"}` to train as of a past day, and `"is_replay": true` when the release
-shall count from then on, as the demo does.
+shall count from then on, as the demo does. Whom to contact is stated by `"config": {"contact_budget_share": 0.1}`, or
+by `"contact_cost"` and `"saved_value"`; a run without it takes over what the version before was told.
 
 **If it fails:** `TooFewRows` names how many rows or month ends with known labels were found and how many are needed:
 look at `import_events` and `build_warehouse`, and how far the events are complete (`ops.loads.complete_until`). A
@@ -37,10 +38,13 @@ CHURN_CHALLENGER = Asset(assets.CHURN_CHALLENGER)
 def train_churn():
     @task(outlets=[CHURN_CHALLENGER])
     def train(dag_run=None):
+        from ml.churn.config import ChurnConfig
         from ml.churn.train import train
 
-        summary = train(as_of=business_day(dag_run)).summary()
-        is_replay = bool((dag_run.conf or {}).get("is_replay"))
+        given = dag_run.conf or {}
+        config = ChurnConfig(**given["config"]) if given.get("config") else None
+        summary = train(business_day(dag_run), config).summary()
+        is_replay = bool(given.get("is_replay"))
         yield Metadata(
             CHURN_CHALLENGER,
             {"model": "churn", "as_of": summary["as_of"], "version": summary["version"], "is_replay": is_replay},

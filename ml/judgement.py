@@ -52,6 +52,8 @@ class Measure:
     """What else is worth reading about one side."""
     tests_decisions: bool
     """Whether the decisions are tested beside the measure, which says nothing about them."""
+    of_chance: float | None = None
+    """What a coin reaches, whichever way the baseline points; None where the baseline says enough."""
 
 
 @dataclass(frozen=True)
@@ -194,11 +196,16 @@ def _reasons(
     better = against["is_better"]
     word = "Better" if better else "No better"
     add(f"{word} than the baseline ({_points(against['difference'], measure.unit)}).", stops=not better)
+    if measure.of_chance is not None and figures[measure.name]["low"] <= measure.of_chance:
+        # A baseline that ranks the wrong way round is beaten by a coin.
+        add(f"No better than a coin, which reaches {measure.of_chance} {measure.unit.split()[-1]}.", stops=True)
     for rival, against in comparisons.items():
         name = _RIVALS.get(rival, rival)
         if rival not in _RIVALS:
             said = f"{_points(against['difference'], measure.unit)} (p = {against['holm_p_value']:.2g})"
-            add(f"Beside {name}, which decides nothing: {said}.", stops=False)
+            is_worse = against["holm_p_value"] < SIGNIFICANCE and against["difference"]["value"] < 0
+            word = "Clearly worse than" if is_worse else "Beside"
+            add(f"{word} {name}, which decides nothing: {said}.", stops=False)
         if decisions := against.get("decisions"):
             said = f"{_points(decisions['difference'], 'points')} (p = {decisions['holm_p_value']:.2g})"
             add(f"Right decisions, compared with {name}: {said}.", stops=False)
@@ -278,4 +285,5 @@ ROC_AUC = Measure(
     difference=_difference_of_roc_auc,
     figures=_reach,
     tests_decisions=True,
+    of_chance=0.5,
 )

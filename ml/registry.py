@@ -70,6 +70,8 @@ def register(
     model: str, pipeline: Pipeline, *, card: dict, metrics: dict, config: dict, training_set: TrainingSet
 ) -> int:
     """Save a trained pipeline and return its version: MLflow first, then `ops` in one transaction."""
+    # Before anything is saved: Postgres takes no NaN, and half a registration helps nobody.
+    written_metrics, written_card = (json.dumps(part, ensure_ascii=False, allow_nan=False) for part in (metrics, card))
     mlflow = _mlflow()
     with mlflow.start_run(experiment_id=_experiment_id(model)) as run:
         mlflow.log_params(config)
@@ -106,8 +108,8 @@ def register(
                 version,
                 datetime.now(UTC),
                 training_set.training_set_id,
-                json.dumps(metrics, ensure_ascii=False),
-                json.dumps(card, ensure_ascii=False),
+                written_metrics,
+                written_card,
                 _sha256(_artifact(model, version)),
                 run.info.run_id,
             ),

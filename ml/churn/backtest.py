@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from ml.churn.base_rate import expected_share, rates
 from ml.churn.config import ChurnConfig
-from ml.churn.features import matrix
+from ml.churn.features import matrix, telling
 from ml.churn.models import FOREST, MODELS, fit
 from ml.churn.predict import log_odds, shift
 from ml.errors import TooFewRows
@@ -55,8 +55,9 @@ def backtest(frame: pd.DataFrame, as_of: date, config: ChurnConfig) -> list[Test
 
     `frame` is that of `read_months(as_of)`. Refuses by `TooFewRows` what nothing can be learned from.
     """
-    labelled = frame[frame["churned_in_60d"].notna()].reset_index(drop=True)
+    labelled = frame[frame["churned_in_60d"].notna()]
     cutoffs = testable(labelled, as_of, config)
+    labelled = telling(labelled)
     log.info("Trying %d models on each of %d month ends, %s to %s.", len(MODELS), len(cutoffs), cutoffs[0], cutoffs[-1])
     # Growing trees lets other threads run, where those of the linear algebra only stand in each other's way.
     with threadpool_limits(1), ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -65,7 +66,7 @@ def backtest(frame: pd.DataFrame, as_of: date, config: ChurnConfig) -> list[Test
 
 def testable(labelled: pd.DataFrame, as_of: date, config: ChurnConfig) -> list[date]:
     """The month ends on which the labels of at least `config.min_cutoffs` earlier ones were mature, oldest first."""
-    labels_mature_on = labelled.groupby("as_of_on")["labels_mature_on"].first()
+    labels_mature_on = telling(labelled).groupby("as_of_on")["labels_mature_on"].first()
     mature = {cutoff: int((labels_mature_on <= cutoff).sum()) for cutoff in labels_mature_on.index}
     _refuse_what_teaches_nothing(labelled, as_of, mature, config)
     return [cutoff for cutoff, count in mature.items() if count >= config.min_cutoffs]
@@ -88,12 +89,12 @@ def _refuse_what_teaches_nothing(labelled: pd.DataFrame, as_of: date, mature: di
             f"Of {len(labelled):,} customers at month ends with known labels on {as_of}, {leavers:,} left; training "
             "needs some who left and some who stayed. Check that the events reach as far as ops.loads.complete_until."
         )
-    most = max(mature.values())
+    most = max(mature.values(), default=0)
     if most < config.min_cutoffs:
         raise TooFewRows(
-            f"On the newest month end with known labels, {max(mature)}, {most} earlier month ends had mature labels; "
-            f"training needs {config.min_cutoffs}. features.churn has {len(mature)} month ends with labels known on "
-            f"{as_of}: {config.min_cutoffs + 2} in a row would do. Import older events, or wait."
+            f"features.churn has {len(mature)} month ends with labels known on {as_of} at which some left and some "
+            f"stayed; on the newest of them the labels of {most} earlier ones were mature, and training needs "
+            f"{config.min_cutoffs}: {config.min_cutoffs + 2} in a row would do. Import older events, or wait."
         )
 
 

@@ -9,7 +9,7 @@ from maeari import clock
 from ml import registry
 from ml.churn.base_rate import expected_share, rates
 from ml.churn.config import ChurnConfig
-from ml.churn.features import matrix, read_months
+from ml.churn.features import matrix, read_months, telling
 from ml.churn.models import LOGISTIC, fit
 from ml.churn.predict import load, predict_day, threshold
 from ml.judgement import ROC_AUC, Side, Unseen
@@ -87,7 +87,7 @@ def _sides(
 
 def _logistic(months: pd.DataFrame, cutoff: date, features: np.ndarray, share: float, config: ChurnConfig) -> Side:
     """What a plain model says that has learned everything that was known at the cut-off."""
-    known = months[(months["labels_mature_on"] <= cutoff) & months["churned_in_60d"].notna()]
+    known = telling(months[(months["labels_mature_on"] <= cutoff) & months["churned_in_60d"].notna()])
     probabilities = predict_day(fit(known, config, LOGISTIC), features, share)
     return Side(probabilities, probabilities >= threshold(probabilities, config))
 

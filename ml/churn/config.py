@@ -4,6 +4,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ml.errors import ConfigError
 
+DECISIONS = ("contact_budget_share", "contact_cost", "saved_value")
+"""What says who is contacted: the first, or the other two."""
+
 
 class ChurnConfig(BaseModel):
     """One training run; saved with the model it made."""
@@ -36,9 +39,9 @@ class ChurnConfig(BaseModel):
     max_calibration_error: float = Field(0.05, gt=0, lt=1)
     """Expected calibration error above which a release may not be asked for."""
     reasons_customers: int = Field(1_000, ge=1)
-    """The likeliest leavers, so many, whose reasons are stored."""
+    """So many customers, the first on the list of whom to contact, have their reasons stored."""
     lime_customers: int = Field(20, ge=0)
-    """The likeliest leavers, so many, who are explained a second time, by LIME."""
+    """So many of them are explained a second time, by LIME."""
     replicates: int = Field(200, ge=20)
     """Draws of the bootstrap over customers."""
     seed: int = 0
@@ -46,8 +49,7 @@ class ChurnConfig(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _take_a_fifth_by_default(cls, given):
-        decisions = {"contact_budget_share", "contact_cost", "saved_value"}
-        return given if decisions & set(given) else {**given, "contact_budget_share": 0.2}
+        return given if set(DECISIONS) & set(given) else {**given, "contact_budget_share": 0.2}
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> "ChurnConfig":

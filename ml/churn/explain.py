@@ -30,7 +30,7 @@ REASON_COLUMNS = (
 _SCORED = """
     select chosen.customer_id, churn_probability, {features}
     from (
-        select customer_id, churn_probability
+        select customer_id, churn_probability, is_predicted_leaver, expected_spend_60d
         from predictions.churn as scored
         where as_of_on = %(day)s and model_version = %(version)s {and_filter}
         order by {order}
@@ -173,20 +173,20 @@ def reasons(values: Mapping[str, float], contributions: np.ndarray) -> list[Reas
     return list(found.values())
 
 
-def riskiest_reasons(version: int, day: date) -> list[tuple]:
-    """Rows for `predictions.churn_reasons`, in the order of `REASON_COLUMNS`, of the riskiest customers of a day."""
+def listed_reasons(version: int, day: date) -> list[tuple]:
+    """Rows for `predictions.churn_reasons`, in the order of `REASON_COLUMNS`, of the first on a day's list."""
     config = _config(version)
-    riskiest = _scored(version, day, limit=config.reasons_customers)
-    if riskiest.empty:
+    listed = _scored(version, day, limit=config.reasons_customers)
+    if listed.empty:
         return []
-    pipeline, features = load(version), matrix(riskiest)
+    pipeline, features = load(version), matrix(listed)
     _, by_shap = shap_values(pipeline, features)
     by_lime = lime_values(pipeline, features[: config.lime_customers], _sample(version, day), config.seed)
-    rows = riskiest[list(FEATURES)].to_dict("records")
+    rows = listed[list(FEATURES)].to_dict("records")
     return [
         (customer, day, version, method, *astuple(found))
         for method, values in (("shap", by_shap), ("lime", by_lime))
-        for customer, row, contributions in zip(riskiest["customer_id"], rows, values, strict=False)
+        for customer, row, contributions in zip(listed["customer_id"], rows, values, strict=False)
         for found in reasons(row, contributions)
     ]
 
@@ -253,7 +253,7 @@ def _scored(
     version: int,
     day: date,
     customer_id: str | None = None,
-    order: str = "churn_probability desc, customer_id",
+    order: str = "is_predicted_leaver desc, churn_probability * expected_spend_60d desc nulls last, customer_id",
     limit: int | None = None,
 ) -> pd.DataFrame:
     query = sql.SQL(_SCORED).format(

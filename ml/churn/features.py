@@ -52,6 +52,12 @@ def read_months(as_of: date) -> pd.DataFrame:
     return frame
 
 
+def telling(labelled: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the month ends at which some left and some stayed: the others cannot tell the two apart."""
+    outcomes = labelled.groupby("as_of_on")["churned_in_60d"].transform("nunique")
+    return labelled[outcomes == 2].reset_index(drop=True)
+
+
 def matrix(frame: pd.DataFrame) -> np.ndarray:
     """The features of each row as float32, shape (rows, len(FEATURES)), -1 where one is not defined."""
     return np.nan_to_num(frame[list(FEATURES)].to_numpy(np.float32), nan=UNDEFINED)

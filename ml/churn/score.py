@@ -74,9 +74,12 @@ _UNSCORED = """
 
 _INSERT = """
     insert into predictions.churn (
-        customer_id, as_of_on, model_version, churn_probability, is_predicted_leaver, purpose, scored_at
+        customer_id, as_of_on, model_version, churn_probability, is_predicted_leaver, expected_spend_60d, purpose,
+        scored_at
     )
-    select customer_id, %(day)s, %(version)s, churn_probability, is_predicted_leaver, %(purpose)s, %(scored_at)s
+    select
+        customer_id, %(day)s, %(version)s, churn_probability, is_predicted_leaver, spend_180d / 3, %(purpose)s,
+        %(scored_at)s
     from scored_day
     on conflict do nothing
 """
@@ -96,8 +99,8 @@ def score(as_of: date) -> dict:
     """Score the month ends known at the end of `as_of` that are not scored yet; running it again adds nothing.
 
     A version scores the month ends of the 90 days before it takes effect (purpose `backfill`) and those until the next
-    one does (`live`); the one in charge of `as_of` scores the newest month end however old it is, and its riskiest
-    customers are given their reasons. Each day is written as a whole, so that a run that is killed resumes at the day
+    one does (`live`); the one in charge of `as_of` scores the newest month end however old it is, and the first of
+    its list are given their reasons. Each day is written as a whole, so that a run that is killed resumes at the day
     where it stopped, and nobody sees half of a day's list.
     """
     months, known_until = _read_months(as_of), clock.end_of_day(as_of)
@@ -114,10 +117,11 @@ def score(as_of: date) -> dict:
     return _score(as_of, jobs, months)
 
 
-def score_current(as_of: date) -> dict:
+def score_current(as_of: date, wanted: date | None = None) -> dict:
     """Score the customers in `features.churn_now`, unless their day comes after `as_of`; see `score`.
 
-    Raises `EventsIncomplete` when their day is not over in the events: who bought since would look like a leaver.
+    Raises `EventsIncomplete` when their day is not over in the events: who bought since would look like a leaver; and
+    when it is another than the `wanted` one, since a build may have come between.
     """
     with postgres.connect("ml") as connection, connection.cursor() as cursor:
         cursor.execute(_CURRENT, (as_of,))
@@ -126,6 +130,11 @@ def score_current(as_of: date) -> dict:
         raise EventsIncomplete(
             f"features.churn_now stands for {day}; the events are complete until {complete_until_on or 'no day'} only. "
             "Import what is missing and run build_warehouse, or ask for an earlier day."
+        )
+    if wanted not in (None, day):
+        raise EventsIncomplete(
+            f"features.churn_now stands for {day or 'no day'}, not for {wanted}: a build came between, or nobody was "
+            "active. Clear build_current and score, so that both run once more."
         )
     stretches = _stretches(as_of)
     if day is None or not stretches:
@@ -168,15 +177,16 @@ def _score(as_of: date, jobs: list[_Job], months: pd.DataFrame | None) -> dict:
 def _score_day(job: _Job, months: pd.DataFrame) -> int:
     # Fixed before the first customer is read: the share to be expected never comes from the customers scored.
     share = expected_share(months[months["is_labelled"]], job.day)
-    customers, parts = [], []
+    customers, spends, parts = [], [], []
     with postgres.connect("ml") as reader, _copied(reader, _unscored(job, reader)) as source:
         for batch, found in _told(_batches(source), job.version):
             customers.append(batch.column("customer_id"))
+            spends.append(batch.column("spend_180d"))
             parts.append(found)
     if not customers:
         return 0
     even = np.concatenate(parts)
-    return _write(job, pa.chunked_array(customers), expit(even + shift(even, share)))
+    return _write(job, pa.chunked_array(customers), pa.chunked_array(spends), expit(even + shift(even, share)))
 
 
 def _told(batches: Iterator[pa.RecordBatch], version: int) -> Iterator[tuple[pa.RecordBatch, np.ndarray]]:
@@ -250,7 +260,7 @@ def _batches(source: BinaryIO) -> Iterator[pa.RecordBatch]:
     )
 
 
-def _write(job: _Job, customers: pa.ChunkedArray, probabilities: np.ndarray) -> int:
+def _write(job: _Job, customers: pa.ChunkedArray, spends: pa.ChunkedArray, probabilities: np.ndarray) -> int:
     key = {"day": job.day, "version": job.version}
     with postgres.connect("ml") as connection, connection.cursor() as cursor:
         cursor.execute(
@@ -266,12 +276,15 @@ def _write(job: _Job, customers: pa.ChunkedArray, probabilities: np.ndarray) -> 
             config = ChurnConfig(**registry.registered("churn", job.version).card["config"])
             chosen = predicted_leavers(probabilities, config)
         cursor.execute(
-            "create temporary table scored_day (customer_id text, churn_probability float8, is_predicted_leaver bool)"
-            " on commit drop"
+            "create temporary table scored_day"
+            " (customer_id text, spend_180d float8, churn_probability float8, is_predicted_leaver bool) on commit drop"
         )
         rows = BytesIO()
         pa.csv.write_csv(
-            pa.table([customers, pa.array(probabilities), pa.array(chosen)], names=["customer", "probability", "is"]),
+            pa.table(
+                [customers, spends, pa.array(probabilities), pa.array(chosen)],
+                names=["customer", "spend", "probability", "is"],
+            ),
             rows,
             pa.csv.WriteOptions(include_header=False),
         )
@@ -282,7 +295,7 @@ def _write(job: _Job, customers: pa.ChunkedArray, probabilities: np.ndarray) -> 
 
 
 def _explain(job: _Job) -> int:
-    """Store why the riskiest customers of the day are thought to leave, once; return of how many."""
+    """Store why the first on the day's list are thought to leave, once; return of how many."""
     with postgres.connect("ml") as connection, connection.cursor() as cursor:
         cursor.execute(
             "select exists (select from predictions.churn_reasons where as_of_on = %s and model_version = %s)",
@@ -290,6 +303,6 @@ def _explain(job: _Job) -> int:
         )
         if cursor.fetchone()[0]:
             return 0
-        rows = explain.riskiest_reasons(job.version, job.day)
+        rows = explain.listed_reasons(job.version, job.day)
         postgres.copy_rows(connection, "predictions.churn_reasons", explain.REASON_COLUMNS, rows)
         return len({row[0] for row in rows})

@@ -6,7 +6,7 @@ from datetime import date
 from maeari import clock
 from ml import registry
 from ml.churn.backtest import Tested, backtest
-from ml.churn.config import ChurnConfig
+from ml.churn.config import DECISIONS, ChurnConfig
 from ml.churn.features import MONTHS, read_months, row_keys_sha256, with_day
 from ml.churn.report import card, metrics
 
@@ -38,9 +38,10 @@ class Trained:
 def train(as_of: date, config: ChurnConfig | None = None) -> Trained:
     """Backtest on what was known at the end of `as_of`, and register the forest of the newest month end.
 
-    It learned from the month ends whose labels were mature on that one, which is its holdout.
+    It learned from the month ends whose labels were mature on that one, which is its holdout. Without a config, the
+    budget or cost that the newest version was told is taken over.
     """
-    config = config or ChurnConfig()
+    config = config or ChurnConfig(**stated_before())
     tests = backtest(read_months(as_of), as_of, config)
     found = card(tests, config, as_of)
     newest = tests[-1]
@@ -53,6 +54,12 @@ def train(as_of: date, config: ChurnConfig | None = None) -> Trained:
         training_set=_training_set(newest, as_of),
     )
     return Trained(version, as_of, len(newest.training), found["figures"])
+
+
+def stated_before() -> dict:
+    """Who is to be contacted, as the newest version was told; empty before the first."""
+    told = next((version.card["config"] for version in registry.versions("churn")), {})
+    return {name: told[name] for name in DECISIONS if told.get(name) is not None}
 
 
 def _training_set(newest: Tested, as_of: date) -> registry.TrainingSet:

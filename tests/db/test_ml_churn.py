@@ -176,5 +176,5 @@ def test_too_few_mature_month_ends_are_refused_with_how_many_there_are(months, s
     from ml.churn.train import train
     from ml.errors import TooFewRows
 
-    with pytest.raises(TooFewRows, match="2025-07-31, 1 earlier month ends had mature labels; training needs 2"):
+    with pytest.raises(TooFewRows, match="labels of 1 earlier ones were mature, and training needs 2"):
         train(date(2025, 10, 1), small)

@@ -101,7 +101,9 @@ def scored(new_warehouse, postgres):
         patch.setenv("MAEARI_DATABASE_URL", new_warehouse())
         patch.setenv("MAEARI_MLFLOW_DATABASE_URL", f"{server}/mlflow_of_churn_scoring")
         # Before anything is imported or scored the marts are there, and empty.
-        warehouse.run_dbt("build", "--select", "+retention_list", "+churn_outcomes", "--exclude-resource-type", "test")
+        warehouse.run_dbt(
+            "build", "--select", "+retention_list", "+churn_outcomes", "churn_now", "--exclude-resource-type", "test"
+        )
         assert (
             fetch("select as_of_on from marts.retention_list union all select as_of_on from marts.churn_outcomes") == []
         )
@@ -211,19 +213,18 @@ def test_contributions_add_up_to_the_forests_own_probability(pipeline):
     assert {row["feature"] for row in picture} == set(FEATURES)
 
 
-def test_the_riskiest_have_up_to_five_reasons_in_words(scored):
-    riskiest = fetch(
-        "select customer_id from predictions.churn where as_of_on = %s"
-        " order by churn_probability desc, customer_id limit 20",
-        NEWEST,
-    )
+LIST_ORDER = "order by is_predicted_leaver desc, churn_probability * expected_spend_60d desc, customer_id"
+
+
+def test_the_first_on_the_list_have_up_to_five_reasons_in_words(scored):
+    first = fetch(f"select customer_id from predictions.churn where as_of_on = %s {LIST_ORDER} limit 20", NEWEST)
     reasons = fetch(
         "select customer_id, method, array_agg(rank order by rank), array_agg(contribution order by rank),"
         " array_agg(reason order by rank) from predictions.churn_reasons where as_of_on = %s group by 1, 2",
         NEWEST,
     )
-    assert {row[0] for row in reasons if row[1] == "shap"} == {customer for (customer,) in riskiest}
-    assert {row[0] for row in reasons if row[1] == "lime"} == {customer for (customer,) in riskiest[:3]}
+    assert {row[0] for row in reasons if row[1] == "shap"} == {customer for (customer,) in first}
+    assert {row[0] for row in reasons if row[1] == "lime"} == {customer for (customer,) in first[:3]}
     for _, _, ranks, contributions, words in reasons:
         assert ranks == list(range(1, len(ranks) + 1))[:5]
         assert contributions == sorted(filter(lambda contribution: contribution > 0, contributions), reverse=True)
@@ -235,15 +236,14 @@ def test_one_customer_is_explained_twice_with_the_agreement(scored):
     from ml.churn.explain import explain
     from ml.errors import UnknownCustomer
 
-    ((riskiest, probability),) = fetch(
-        "select customer_id, churn_probability from predictions.churn where as_of_on = %s order by 2 desc, 1 limit 1",
-        NEWEST,
+    ((first, probability),) = fetch(
+        f"select customer_id, churn_probability from predictions.churn where as_of_on = %s {LIST_ORDER} limit 1", NEWEST
     )
-    found = explain(riskiest, AS_OF)
+    found = explain(first, AS_OF)
     assert (found.as_of_on, found.model_version, found.churn_probability) == (NEWEST, 1, probability)
     stored = "select reason from predictions.churn_reasons where customer_id = %s and method = %s order by rank"
-    assert [(one.reason,) for one in found.shap] == fetch(stored, riskiest, "shap")
-    assert [(one.reason,) for one in found.lime] == fetch(stored, riskiest, "lime")
+    assert [(one.reason,) for one in found.shap] == fetch(stored, first, "shap")
+    assert [(one.reason,) for one in found.lime] == fetch(stored, first, "lime")
     assert 0.2 <= found.agreement.top_in_common <= 1
     assert 0 < found.agreement.rank_correlation <= 1
     assert explain(HOSTILE, date(2025, 11, 1)).as_of_on == date(2025, 10, 31)

@@ -1,5 +1,6 @@
 """What the churn model learns from, what it is tried on, and what it refuses."""
 
+import json
 from datetime import date, timedelta
 
 import numpy as np
@@ -167,7 +168,7 @@ def test_the_same_rows_and_seed_give_the_same_figures_whatever_is_known_today(mo
         (
             lambda frame: frame,
             date(2025, 6, 10),
-            "2025-03-31, 0 earlier month ends .*training needs 2.*has 3 month ends",
+            "has 3 month ends .*labels of 0 earlier ones were mature, and training needs 2",
         ),
         (lambda frame: frame.assign(customer_id="c1"), AS_OF, "has 1 customer .*needs at least 2.*is the customer"),
         (lambda frame: frame.assign(churned_in_60d=True), AS_OF, "Of 4,000 .* 4,000 left.*some who stayed"),
@@ -237,3 +238,13 @@ def test_the_threshold_is_that_of_the_budget_or_of_the_cost():
 def test_a_configuration_that_contradicts_itself_is_refused_with_advice(wrong, advice):
     with pytest.raises(ConfigError, match=advice):
         ChurnConfig(**wrong)
+
+
+def test_month_ends_at_which_all_left_or_stayed_teach_nothing_and_break_nothing(months):
+    odd = months[months["as_of_on"] <= MONTH_ENDS[6]].copy()
+    odd.loc[odd["as_of_on"] == MONTH_ENDS[0], "churned_in_60d"] = True
+    odd.loc[odd["as_of_on"] == MONTH_ENDS[5], "churned_in_60d"] = False
+    tests = backtest(odd, AS_OF, SMALL)
+    assert [test.as_of_on for test in tests] == [MONTH_ENDS[4], MONTH_ENDS[6]]
+    assert MONTH_ENDS[0] not in set(tests[0].training["as_of_on"])
+    json.dumps(evaluate(tests, SMALL), allow_nan=False)

@@ -164,6 +164,16 @@ def test_a_model_of_shuffled_labels_is_no_better_than_the_baseline():
     assert any(reason.startswith("No better than the baseline") for reason in judged["reasons"])
 
 
+def test_a_coin_is_not_released_where_the_baseline_ranks_the_wrong_way_round():
+    told = 0.5 + 1e-6 * np.random.default_rng(3).random(ROWS)
+    coin, wrong_way = Side(told, told > 1), 1 - leaving(0.3, 5)
+    baseline = Side(wrong_way, wrong_way >= np.quantile(wrong_way, 0.8), is_probability=False)
+    judged = judge(customers(told, sides={"challenger": coin, "baseline": baseline}))
+    assert judged["comparisons"]["baseline"]["is_better"]
+    assert not judged["may_ask"]
+    assert any(reason.startswith("No better than a coin") for reason in judged["reasons"])
+
+
 def test_leavers_of_one_segment_ranked_worse_stop_the_release():
     mixed = np.where(np.arange(ROWS) < 800, np.random.default_rng(5).random(ROWS), leaving(0, 1))
     segments = {"new": np.arange(ROWS) < 800, "old": np.arange(ROWS) >= 800}

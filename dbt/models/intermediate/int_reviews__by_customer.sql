@@ -1,3 +1,5 @@
+-- What becomes known after completeness was read counts as new to the next build: so it is read first.
+-- depends_on: {{ ref('int_events__completeness') }}
 with linked_authors as (
 
     select

@@ -31,16 +31,6 @@ budgets as (
 
 ),
 
-spend as (
-
-    select customer_id, as_of_on, spend_180d from {{ ref('churn') }}
-
-    union
-
-    select customer_id, as_of_on, spend_180d from {{ ref('churn_now') }}
-
-),
-
 reasons as (
 
     select
@@ -61,15 +51,12 @@ leavers as (
 
     select
         predictions.*,
-        spend.spend_180d / 3 as expected_spend_60d,
-        predictions.churn_probability * spend.spend_180d / 3 as value_at_stake,
+        predictions.churn_probability * predictions.expected_spend_60d as value_at_stake,
         coalesce(reasons.reasons, '[]') as reasons
 
     from predictions
 
     inner join budgets using (model_version)
-
-    left join spend using (customer_id, as_of_on)
 
     left join reasons using (customer_id, as_of_on, model_version)
 

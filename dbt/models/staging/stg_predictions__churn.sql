@@ -12,6 +12,7 @@ select
     model_version,
     churn_probability,
     is_predicted_leaver,
+    expected_spend_60d,
     purpose,
     scored_at
 

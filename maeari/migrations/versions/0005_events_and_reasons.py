@@ -25,7 +25,9 @@ create table raw.customer_authors (
     primary key (source, author_key)
 );
 
-alter table predictions.churn add column is_predicted_leaver boolean not null default false;
+alter table predictions.churn
+    add column is_predicted_leaver boolean not null default false,
+    add column expected_spend_60d double precision;
 -- The newest day of a version is looked for by pages and by scoring.
 create index churn_by_version_and_day on predictions.churn (model_version, as_of_on);
 
