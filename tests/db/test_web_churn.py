@@ -101,7 +101,7 @@ def test_every_customer_has_a_page_whatever_the_id(pages, filled):
         assert "/.." not in link
         assert "Both name 4 of 5 reasons" in text
         assert "Leaves with a probability of" in text
-    assert "LIME explains only the few" in shown[20]
+    assert "LIME explains only the first few" in shown[20]
     assert "Reasons are stored for the first on the list" in shown[40]
     assert pages.get("/maeari/churn/customers/nobody").status_code == 404
     assert pages.get("/maeari/churn/customers/").status_code == 404
