@@ -122,7 +122,7 @@ def test_the_list_of_whom_to_contact_is_of_the_newest_month_end_and_gives_reason
 
 
 def test_leavers_are_told_nearly_as_well_as_who_knows_the_world_could(query, world):
-    """What the first model, of few months, keeps of the oracle's ROC-AUC above 0.5; a newer one keeps 0.9."""
+    """What the released model keeps of the oracle's ROC-AUC above 0.5, on the month ends that it scored live."""
     customers = {customer.customer_id: customer for customer in world.customers()}
     reached = []
     for (as_of_on,) in query(
@@ -136,8 +136,8 @@ def test_leavers_are_told_nearly_as_well_as_who_knows_the_world_could(query, wor
         names, has_left, chances = zip(*scored, strict=True)
         oracle = world.leaving_probabilities([customers[name] for name in names], as_of_on)
         reached.append((roc_auc_score(has_left, chances) - 0.5) / (roc_auc_score(has_left, oracle) - 0.5))
-    assert len(reached) == 3
-    assert min(reached) > 0.85
+    assert len(reached) == 4
+    assert sum(reached) / len(reached) >= 0.9
 
 
 def test_the_decline_is_called_within_two_windows_and_nothing_before(query):
