@@ -12,14 +12,12 @@ docs/churn.md.
 import logging
 import os
 import re
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from statistics import mean
+
+from embedded import warehouse
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -33,27 +31,6 @@ MEASURES = {
     "calibration_error_unshifted": "… before the shift", "top_decile_lift": "lift of the top tenth",
     "accuracy": "accuracy", "precision": "precision", "recall": "recall",
 }  # fmt: skip
-
-
-@contextmanager
-def warehouse(zone: str) -> Iterator[Path]:
-    """A migrated warehouse on an embedded server, in a home of its own."""
-    from cli import embedded_postgres
-    from maeari import migrate
-    from maeari.settings import load_secrets
-
-    home = Path(tempfile.mkdtemp(prefix="maeari-churn-"))
-    home.chmod(0o755)
-    os.environ |= {"MAEARI_HOME": str(home), "MAEARI_TIMEZONE": zone}
-    try:
-        port = embedded_postgres.start(home)
-        server = f"postgresql://postgres:{load_secrets(home).postgres.get_secret_value()}@127.0.0.1:{port}"
-        os.environ["MAEARI_DATABASE_URL"] = f"{server}/maeari"
-        migrate.upgrade(f"{server}/maeari")
-        yield home
-    finally:
-        embedded_postgres.stop(home)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def run(as_of: date) -> tuple[list, dict]:
@@ -82,7 +59,8 @@ def online_retail() -> tuple[str, list[str]]:
         amount="quantity * unit_price", timezone="Europe/London",
     )  # fmt: skip
     file = Path(os.environ["MAEARI_SHARED_DATA"], "online_retail", "events.csv.gz")
-    with warehouse("Europe/London"):
+    os.environ["MAEARI_TIMEZONE"] = "Europe/London"
+    with warehouse():
         load_events([file], "online_retail", mapping, complete_until="newest", as_of=RETAIL_AS_OF)
         _, found = run(RETAIL_AS_OF)
     newest = found["cutoffs"][-NEWEST:]
@@ -123,7 +101,8 @@ def demo() -> tuple[str, list[str]]:
     from ml.statistics import roc_auc_interval
 
     world = World()
-    with warehouse("Asia/Seoul"):
+    os.environ["MAEARI_TIMEZONE"] = "Asia/Seoul"
+    with warehouse():
         shop.deliver(world, Settings().path("inbox"), FIRST_TODAY)
         import_inbox(FIRST_TODAY)
         land_reviews(world.reviews(FIRST_TODAY))

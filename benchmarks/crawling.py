@@ -18,9 +18,7 @@ import json
 import os
 import random
 import re
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -31,6 +29,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+from embedded import warehouse
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -393,27 +392,6 @@ def empty(owner) -> None:
         owner.commit()
         cursor.execute("checkpoint")
     owner.commit()
-
-
-@contextmanager
-def warehouse() -> Iterator[None]:
-    """An embedded server in a home of its own, with a migrated warehouse."""
-    from cli import embedded_postgres
-    from maeari import migrate
-    from maeari.settings import load_secrets
-
-    home = Path(tempfile.mkdtemp(prefix="maeari-crawling-"))
-    home.chmod(0o755)
-    os.environ["MAEARI_HOME"] = str(home)
-    try:
-        port = embedded_postgres.start(home)
-        server = f"postgresql://postgres:{load_secrets(home).postgres.get_secret_value()}@127.0.0.1:{port}"
-        os.environ["MAEARI_DATABASE_URL"] = f"{server}/maeari"
-        migrate.upgrade(f"{server}/maeari")
-        yield
-    finally:
-        embedded_postgres.stop(home)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 MEASURES = {"landing": measure_landing, "crawl": measure_crawl, "memory": measure_memory}

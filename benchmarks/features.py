@@ -10,17 +10,14 @@ exit code 1 when the first takes longer than the limit.
 
 import io
 import os
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from embedded import warehouse
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -97,27 +94,6 @@ def count(query: str) -> int:
     with connect("owner") as owner, owner.cursor() as cursor:
         cursor.execute(query)
         return cursor.fetchone()[0]
-
-
-@contextmanager
-def warehouse() -> Iterator[None]:
-    """An embedded server in a home of its own, with a migrated warehouse."""
-    from cli import embedded_postgres
-    from maeari import migrate
-    from maeari.settings import load_secrets
-
-    home = Path(tempfile.mkdtemp(prefix="maeari-features-"))
-    home.chmod(0o755)
-    os.environ["MAEARI_HOME"] = str(home)
-    try:
-        port = embedded_postgres.start(home)
-        server = f"postgresql://postgres:{load_secrets(home).postgres.get_secret_value()}@127.0.0.1:{port}"
-        os.environ["MAEARI_DATABASE_URL"] = f"{server}/maeari"
-        migrate.upgrade(f"{server}/maeari")
-        yield
-    finally:
-        embedded_postgres.stop(home)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def main() -> int:

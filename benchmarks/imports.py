@@ -8,20 +8,17 @@ warehouse and one more of the same file, in turns. Prints a Markdown table; ends
 """
 
 import csv
-import os
 import random
 import re
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
 import typer
+from embedded import warehouse
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -67,27 +64,6 @@ def timed(step: Callable[[], object]) -> float:
     began = time.perf_counter()
     step()
     return time.perf_counter() - began
-
-
-@contextmanager
-def warehouse() -> Iterator[Path]:
-    """A home with an embedded server and a migrated warehouse."""
-    from cli import embedded_postgres
-    from maeari import migrate
-    from maeari.settings import load_secrets
-
-    home = Path(tempfile.mkdtemp(prefix="maeari-imports-"))
-    home.chmod(0o755)
-    os.environ["MAEARI_HOME"] = str(home)
-    try:
-        port = embedded_postgres.start(home)
-        server = f"postgresql://postgres:{load_secrets(home).postgres.get_secret_value()}@127.0.0.1:{port}"
-        os.environ["MAEARI_DATABASE_URL"] = f"{server}/maeari"
-        migrate.upgrade(f"{server}/maeari")
-        yield home
-    finally:
-        embedded_postgres.stop(home)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def run(

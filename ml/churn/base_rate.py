@@ -7,16 +7,10 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from ml.churn.config import ChurnConfig
-from ml.churn.features import read_months
 from ml.errors import TooFewRows
 
 HALF = 0.5
 """How far the present is trusted against the past: chosen once, on the months before those of the reported figures."""
-
-
-def read_rates(as_of: date) -> pd.DataFrame:
-    """The rates of the month ends whose labels are known at the end of `as_of`; see `rates`."""
-    return rates(read_months(as_of))
 
 
 def rates(frame: pd.DataFrame) -> pd.DataFrame:

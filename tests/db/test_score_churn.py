@@ -10,7 +10,7 @@ import pytest
 
 from maeari import clock, postgres, warehouse
 from ml.churn.config import ChurnConfig
-from ml.churn.features import FEATURES, matrix
+from ml.churn.features import FEATURES, matrix, read_months
 
 AS_OF = date(2025, 12, 10)
 MONTH_ENDS = [date(2025, 6, 30), date(2025, 7, 31), date(2025, 8, 31), date(2025, 9, 30), date(2025, 10, 31)]
@@ -139,7 +139,7 @@ def test_each_month_end_is_scored_once_by_the_version_in_charge(scored):
 
 
 def test_a_score_is_the_pipelines_shifted_to_the_share_to_be_expected_on_that_day(scored, pipeline):
-    from ml.churn.base_rate import expected_share, read_rates
+    from ml.churn.base_rate import expected_share, rates
     from ml.churn.predict import predict_day
 
     day = date(2025, 10, 31)
@@ -147,7 +147,7 @@ def test_a_score_is_the_pipelines_shifted_to_the_share_to_be_expected_on_that_da
     stored = dict(fetch("select customer_id, churn_probability from predictions.churn where as_of_on = %s", day))
     assert stored.keys() == set(frame["customer_id"])
     np.testing.assert_allclose(
-        predict_day(pipeline, matrix(frame), expected_share(read_rates(day), day)),
+        predict_day(pipeline, matrix(frame), expected_share(rates(read_months(day)), day)),
         frame["customer_id"].map(stored).to_numpy(float),
         rtol=1e-12,
     )
