@@ -163,10 +163,12 @@ def test_the_approver_answers_on_the_page_that_the_overview_links_to(airflow, lo
 
     approver.page.get_by_role("link", name="Answer in Airflow").click()
     approver.page.get_by_role("row", name=re.compile("by-hand")).get_by_role("link").first.click()
-    approver.page.get_by_role("button", name="Approve").click()
-    with approver.page.expect_response(re.compile("hitlDetails")):
-        approver.page.get_by_role("button", name=re.compile("Approve|Confirm|Submit")).last.click()
+    with approver.page.expect_response(
+        lambda answer: "hitlDetails" in answer.url and answer.request.method == "PATCH"
+    ) as answer:
+        approver.page.get_by_role("button", name="Approve").click()
 
+    assert answer.value.status == 200
     assert "by-hand" not in airflow.waiting()
 
 
