@@ -15,6 +15,10 @@ class TooFewRows(ModelError):
     """There is not enough labelled data to train or to compare."""
 
 
+class UnreadableDataset(ModelError):
+    """A file of labelled texts is not what it should be."""
+
+
 class UnknownVersion(ModelError):
     """A model version is not registered, or its artifact is gone."""
 

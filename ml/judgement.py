@@ -34,6 +34,8 @@ class Side:
     decisions: np.ndarray
     """Whether it says yes."""
     is_probability: bool = True
+    is_unsure: np.ndarray | None = None
+    """Which rows it would not decide, where it may say so; they are judged by its decisions all the same."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Unseen:
     """`challenger`, `live` when a version is live, `baseline`, and others that are reported but judge nothing."""
     segments: dict[str, np.ndarray]
     max_calibration_error: float
+    min_gain: float = 0.0
+    """What a side must gain at least to be called better; a smaller gain is no more than not being worse."""
     remark: str | None = None
     """What the approver must know about the comparison itself."""
 
@@ -76,9 +80,10 @@ class Unseen:
 def judge(unseen: Unseen) -> dict:
     """The figures of a comparison and whether they allow to ask for a release, with the reasons: a pure function.
 
-    Asked for when the challenger is better than the live version (paired test of the measure, Holm-corrected p below
-    0.05) or not worse by more than half a point, better than the baseline, calibrated, and in no segment worse beyond
-    an interval widened for the number of segments. Without a live version the baseline stands in for it.
+    Asked for when the challenger is better than the live version (by the minimum gain at least, Holm-corrected p of
+    the paired test below 0.05) or not worse by more than half a point, better than the baseline, calibrated, and in
+    no segment worse beyond an interval widened for the number of segments. Without a live version the baseline stands
+    in for it. An answer of "unsure" is no hit: where a side may give it, its decision either way is judged.
     """
     measure, truth = unseen.measure, unseen.truth
     judged = {
@@ -89,6 +94,7 @@ def judge(unseen: Unseen) -> dict:
         "comparisons": {},
         "segments": [],
         "max_calibration_error": unseen.max_calibration_error,
+        "min_gain": unseen.min_gain,
     }
     if len(truth) < MIN_ROWS:
         few = f"Only {len(truth)} {unseen.rows_are} are unseen by both; a comparison needs {MIN_ROWS}."
@@ -102,7 +108,7 @@ def judge(unseen: Unseen) -> dict:
     figures = {name: _figures(measure, truth, side) for name, side in unseen.sides.items()}
     comparisons = _comparisons(unseen)
     segments = _segments(unseen, "live" if "live" in unseen.sides else "baseline")
-    reasons = _reasons(measure, figures["challenger"], comparisons, segments, unseen.max_calibration_error)
+    reasons = _reasons(unseen, figures, comparisons, segments)
     return judged | {
         "may_ask": not any(reason["stops"] for reason in reasons),
         "reasons": [*([unseen.remark] if unseen.remark else []), *(reason["text"] for reason in reasons)],
@@ -116,6 +122,9 @@ def _figures(measure: Measure, truth: np.ndarray, side: Side) -> dict:
     figures = {measure.name: measure.value(truth, side), **measure.figures(truth, side)}
     if side.is_probability:
         figures["calibration_error"] = calibration_error(side.scores, truth)
+    if side.is_unsure is not None:
+        figures["unsure_share"] = share(side.is_unsure)
+        figures["sure_accuracy"] = share(_right(truth, side)[~side.is_unsure])
     return figures
 
 
@@ -136,7 +145,9 @@ def _comparisons(unseen: Unseen) -> dict:
     for test, adjusted in zip(tests, holm_adjusted([test["p_value"] for test in tests]), strict=True):
         test["holm_p_value"] = adjusted
     for compared in found.values():
-        compared["is_better"] = compared["holm_p_value"] < SIGNIFICANCE and compared["difference"]["value"] > 0
+        gain = compared["difference"]["value"]
+        compared["is_ahead"] = compared["holm_p_value"] < SIGNIFICANCE and gain > 0
+        compared["is_better"] = compared["is_ahead"] and gain >= unseen.min_gain
         compared["is_not_worse"] = compared["difference"]["low"] >= -NON_INFERIORITY_MARGIN
     return found
 
@@ -175,9 +186,9 @@ def _only(side: Side, mask: np.ndarray) -> Side:
     return Side(side.scores[mask], side.decisions[mask], side.is_probability)
 
 
-def _reasons(
-    measure: Measure, figures: dict, comparisons: dict, segments: list[dict], max_calibration_error: float
-) -> list[dict]:
+def _reasons(unseen: Unseen, figures: dict, comparisons: dict, segments: list[dict]) -> list[dict]:
+    measure, own = unseen.measure, figures["challenger"]
+    wanted = f"the minimum gain of {100 * unseen.min_gain:.1f} {measure.unit}"
     reasons = []
 
     def add(text: str, *, stops: bool) -> None:
@@ -188,6 +199,9 @@ def _reasons(
         points = _points(against["difference"], measure.unit)
         if against["is_better"]:
             add(f"Better than the live version by {points} (p = {against['holm_p_value']:.2g}).", stops=False)
+        elif against["is_ahead"] and against["is_not_worse"]:
+            said = f"{points}; p = {against['holm_p_value']:.2g}"
+            add(f"Not worse than the live version, and ahead of it by less than {wanted} ({said}).", stops=False)
         elif against["is_not_worse"]:
             add(f"Not worse than the live version by more than half a point ({points}).", stops=False)
         else:
@@ -195,8 +209,9 @@ def _reasons(
     against = comparisons["baseline"]
     better = against["is_better"]
     word = "Better" if better else "No better"
-    add(f"{word} than the baseline ({_points(against['difference'], measure.unit)}).", stops=not better)
-    if measure.of_chance is not None and figures[measure.name]["low"] <= measure.of_chance:
+    short = f", which is less than {wanted}" if against["is_ahead"] and not better else ""
+    add(f"{word} than the baseline ({_points(against['difference'], measure.unit)}){short}.", stops=not better)
+    if measure.of_chance is not None and own[measure.name]["low"] <= measure.of_chance:
         # A baseline that ranks the wrong way round is beaten by a coin.
         add(f"No better than a coin, which reaches {measure.of_chance} {measure.unit.split()[-1]}.", stops=True)
     for rival, against in comparisons.items():
@@ -209,16 +224,24 @@ def _reasons(
         if decisions := against.get("decisions"):
             said = f"{_points(decisions['difference'], 'points')} (p = {decisions['holm_p_value']:.2g})"
             add(f"Right decisions, compared with {name}: {said}.", stops=False)
-    error = figures["calibration_error"]
-    calibrated = error <= max_calibration_error
+    error = own["calibration_error"]
+    calibrated = error <= unseen.max_calibration_error
     word = "Calibrated" if calibrated else "Not calibrated"
-    add(f"{word}: error {error:.3f}, at most {max_calibration_error} allowed.", stops=not calibrated)
+    add(f"{word}: error {error:.3f}, at most {unseen.max_calibration_error} allowed.", stops=not calibrated)
+    if "unsure_share" in own:
+        add(_unsure(figures), stops=False)
     worse = [segment["segment"] for segment in segments if segment["is_worse"]]
     if worse:
         add(f"Worse in {', '.join(worse)}.", stops=True)
     else:
         add("Worse in no segment.", stops=False)
     return reasons
+
+
+def _unsure(figures: dict) -> str:
+    shares = {side: figures[side]["unsure_share"]["value"] for side in figures if "unsure_share" in figures[side]}
+    beside = f", the live version of {100 * shares['live']:.1f} %" if "live" in shares else ""
+    return f"Unsure of {100 * shares['challenger']:.1f} %{beside}; judged by its decision there too."
 
 
 def _points(difference: dict, unit: str) -> str:

@@ -112,6 +112,8 @@ _WORDINGS = {
             ("95 % interval", lambda figures: _percent_interval(figures["accuracy"])),
             ("praise found", lambda figures: _percent(_value(figures, "positive_recall"))),
             ("blame found", lambda figures: _percent(_value(figures, "negative_recall"))),
+            ("unsure", lambda figures: _percent(_value(figures, "unsure_share"))),
+            ("right when sure", lambda figures: _percent(_value(figures, "sure_accuracy"))),
             ("calibration error", lambda figures: _decimal(figures.get("calibration_error"))),
         ),
         approved="version {version} scores what is written from {start} on, and the 90 days before once more.",

@@ -60,9 +60,47 @@ def test_an_equal_challenger_is_not_worse():
         "difference": None,
         "p_value": 1.0,
         "holm_p_value": 1.0,
+        "is_ahead": False,
         "is_better": False,
         "is_not_worse": True,
     }
+
+
+def test_a_gain_below_the_least_that_counts_is_no_more_than_not_worse():
+    live = probabilities(0.85, 1)
+    challenger = live.copy()
+    wrong = np.flatnonzero((live >= 0.5) != TRUTH)[:60]
+    challenger[wrong] = 1 - challenger[wrong]
+    small = judge(unseen(challenger, live, min_gain=0.02))
+    assert small["may_ask"]
+    against = small["comparisons"]["live"]
+    assert (against["is_ahead"], against["is_better"], against["is_not_worse"]) == (True, False, True)
+    assert any("ahead of it by less than the minimum gain of 2.0 points (+1.5," in said for said in small["reasons"])
+    assert "is as good as version 2" in approval_body(evidence(**small))
+    large = judge(unseen(challenger, live, min_gain=0.015))
+    assert large["comparisons"]["live"]["is_better"]
+    first = judge(unseen(challenger, None, baseline=live >= 0.5, min_gain=0.02))
+    assert not first["may_ask"]
+    assert any(said.startswith("No better than the baseline") and "minimum gain" in said for said in first["reasons"])
+
+
+def test_unsure_answers_are_shown_and_are_no_hits():
+    challenger, live = probabilities(0.9, 1), probabilities(0.9, 2)
+    wrong = (challenger >= 0.5) != TRUTH
+    plain = judge(unseen(challenger, live))
+    sides = {
+        "challenger": Side(challenger, challenger >= 0.5, is_unsure=wrong),
+        "live": Side(live, live >= 0.5, is_unsure=np.zeros(ROWS, bool)),
+        "baseline": Side(live, TRUTH ^ (random.random(ROWS) < 0.4), is_probability=False),
+    }
+    judged = judge(unseen(challenger, live, sides=sides))
+    own = judged["figures"]["challenger"]
+    assert own["unsure_share"]["value"] == pytest.approx(wrong.mean())
+    assert own["sure_accuracy"]["value"] == 1
+    assert own["accuracy"] == plain["figures"]["challenger"]["accuracy"]
+    assert judged["comparisons"]["live"]["difference"] == plain["comparisons"]["live"]["difference"]
+    said = f"Unsure of {100 * wrong.mean():.1f} %, the live version of 0.0 %"
+    assert any(reason.startswith(said) for reason in judged["reasons"])
 
 
 def test_the_first_version_must_beat_the_baseline():
