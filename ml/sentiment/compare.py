@@ -18,26 +18,26 @@ def unseen_reviews(version: int, live_version: int | None, as_of: date) -> Unsee
     sides = [challenger] + ([registry.registered("sentiment", live_version)] if live_version is not None else [])
     since = max(datetime.fromisoformat(side.card["data"]["holdout_from"]) for side in sides)
     rows = read_labelled(as_of)
-    rows = rows[(rows["written_at"] >= since) & ~rows["text"].isin(_learned_texts(sides))].reset_index(drop=True)
+    rows = rows[(rows["written_at"] >= since) & ~rows["key"].isin(_learned_texts(sides))].reset_index(drop=True)
     return Unseen(
         measure=ACCURACY,
         rows_are="reviews with stars",
         since=since,
         until=clock.end_of_day(as_of),
         truth=rows["is_positive"].to_numpy(dtype=bool),
-        sides=_sides(rows["text"], version, live_version),
+        sides=_sides(rows, version, live_version),
         segments={name: mask.to_numpy() for name, mask in segments(rows).items()},
         max_calibration_error=challenger.card["config"]["max_calibration_error"],
     )
 
 
-def _sides(texts: pd.Series, version: int, live_version: int | None) -> dict[str, Side]:
+def _sides(rows: pd.DataFrame, version: int, live_version: int | None) -> dict[str, Side]:
     versions = {"challenger": version} | ({} if live_version is None else {"live": live_version})
     found = {}
     for name, number in versions.items():
-        probabilities = predict(load(number), texts)
+        probabilities = predict(load(number), rows["text"])
         found[name] = Side(probabilities, probabilities >= 0.5)
-    answers = baseline(texts)
+    answers = baseline(rows["key"])
     return found | {"baseline": Side(answers, answers, is_probability=False)}
 
 
@@ -46,5 +46,5 @@ def _learned_texts(sides: list[registry.Registered]) -> set[str]:
     for side in sides:
         data = side.card["data"]
         known = read_labelled(date.fromisoformat(data["as_of"]))
-        texts |= set(known["text"][known["written_at"] < pd.Timestamp(data["holdout_from"])])
+        texts |= set(known["key"][known["written_at"] < pd.Timestamp(data["holdout_from"])])
     return texts

@@ -21,15 +21,21 @@ class SentimentConfig(BaseModel):
     calibration_folds: int = Field(3, ge=2, le=10)
     """Probabilities are calibrated on scores that each of so many parts got from a model of the others."""
     ngram_min: int = Field(1, ge=1)
-    ngram_max: int = Field(4, ge=1)
+    ngram_max: int = Field(5, ge=1, le=8)
     feature_bits: int = Field(20, ge=10, le=24)
     """Character n-grams are hashed into 2 to this power columns."""
-    penalty: float = Field(3e-5, gt=0)
+    penalty: float = Field(3e-6, gt=0)
     """Strength of the L2 penalty."""
-    passes: int = Field(12, ge=1)
+    passes: int = Field(8, ge=1)
     """Times that the training rows are gone through."""
-    half_life_days: float = Field(365, gt=0)
-    """A review this many days older counts half: words and menus change, so newer ones teach more."""
+    half_life_days: float | None = Field(365, gt=0)
+    """A review this many days older counts half: words and menus change, so newer ones teach more. None: all count
+    the same."""
+    positive_share: float | None = Field(None, gt=0, lt=1)
+    """The share of positives among the reviews that probabilities are meant for; None: as in the training rows."""
+    cost_of_unsure: float = Field(0.35, gt=0, le=0.5)
+    """Cost of the answer "unsure" in units of the cost of a wrong one: where the chance of being wrong is higher, the
+    answer is unsure."""
     max_calibration_error: float = Field(0.05, gt=0, lt=1)
     """Expected calibration error above which a release may not be asked for."""
     seed: int = 0

@@ -12,7 +12,7 @@ BLAME = ("별로", "실망", "최악", "불친절", "아쉽", "지루", "노잼"
 
 
 def baseline(texts: pd.Series) -> np.ndarray:
-    """Whether each text has at least as many of ten words of praise as of ten words of blame."""
+    """Whether each normalised text has at least as many of ten words of praise as of ten words of blame."""
     return np.array([sum(word in text for word in PRAISE) >= sum(word in text for word in BLAME) for text in texts])
 
 
@@ -30,6 +30,6 @@ def evaluate(probabilities: np.ndarray, holdout: pd.DataFrame) -> dict:
         "calibration_error": calibration_error(probabilities, truth),
         "brier_score": float(np.mean((probabilities - truth) ** 2)),
         "roc_auc": float(roc_auc_score(truth, probabilities)) if both_labels else None,
-        "baseline_accuracy": share(baseline(holdout["text"]) == truth),
+        "baseline_accuracy": share(baseline(holdout["key"]) == truth),
         "segments": {name: share(right[mask.to_numpy()]) for name, mask in segments(holdout).items()},
     }

@@ -1,8 +1,6 @@
 """Labelled reviews as known on a day, their split by time, and the text that the model sees."""
 
 import hashlib
-import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -11,12 +9,10 @@ import pandas as pd
 from maeari import clock, postgres
 from ml.errors import TooFewRows
 from ml.sentiment.config import SentimentConfig
-
-NORMALISATION = 1
-"""Raised whenever `normalise` changes what it returns, so that a model never meets text it was not trained on."""
+from ml.sentiment.text import joined, normalise
 
 _LABELLED_ROWS = """
-    select review_id, version_no, source, title, body, written_at, sentiment_label
+    select review_id, version_no, source, title, body, written_at, sentiment_label, stars
     from intermediate.int_reviews__versions
     where valid_from < %(known_until)s
         and (valid_to is null or valid_to >= %(known_until)s)
@@ -24,13 +20,6 @@ _LABELLED_ROWS = """
         and sentiment_label is not null
     order by written_at, review_id, version_no
 """
-
-_VOWELS = "아애야얘어에여예오와왜외요우워웨위유으의이"
-_STRETCHED_VOWEL = re.compile(f"([가-힣])([{_VOWELS}])\\2+")
-_REPEATED = re.compile(r"(.)\1{2,}")
-_DIGITS = re.compile(r"\d+")
-_SPACE = re.compile(r"\s+")
-_FIRST_SYLLABLE, _VOWEL_COUNT, _FINAL_COUNT = ord("가"), 21, 28
 
 
 @dataclass(frozen=True)
@@ -43,38 +32,22 @@ class Split:
     known_until: datetime
 
 
-def normalise(title: str | None, body: str) -> str:
-    """Title and body as one lower-case line: 너무우우 → 너무, ㅋㅋㅋㅋ → ㅋㅋ, ㅜ → ㅠ, digits → 0."""
-    text = unicodedata.normalize("NFC", f"{title}\n{body}" if title else body).lower().replace("ㅜ", "ㅠ")
-    text = _STRETCHED_VOWEL.sub(_unstretch, text)
-    text = _REPEATED.sub(r"\1\1", text)
-    return _SPACE.sub(" ", _DIGITS.sub("0", text)).strip()
-
-
-def _unstretch(match: re.Match) -> str:
-    syllable, stretched = match.groups()
-    code = ord(syllable) - _FIRST_SYLLABLE
-    has_final = code % _FINAL_COUNT != 0
-    vowel = code // _FINAL_COUNT % _VOWEL_COUNT
-    stretched_vowel = (ord(stretched) - _FIRST_SYLLABLE) // _FINAL_COUNT % _VOWEL_COUNT
-    if not has_final and vowel == stretched_vowel:
-        return syllable
-    return syllable + stretched if len(match.group()) > 3 else match.group()
-
-
 def read_labelled(as_of: date) -> pd.DataFrame:
     """The labelled reviews as they were known at the end of `as_of`, oldest first.
 
-    Columns `review_id, version_no, source, written_at, text` (normalised) and `is_positive`.
+    Columns `review_id, version_no, source, written_at, text` (title and body), `key` (the text normalised),
+    `is_positive` and `stars`.
     """
     with postgres.connect("ml") as connection, connection.cursor() as cursor:
         cursor.execute(_LABELLED_ROWS, {"known_until": clock.end_of_day(as_of)})
         rows = cursor.fetchall()
     frame = pd.DataFrame(
-        rows, columns=["review_id", "version_no", "source", "title", "body", "written_at", "sentiment_label"]
+        rows, columns=["review_id", "version_no", "source", "title", "body", "written_at", "sentiment_label", "stars"]
     )
     frame["written_at"] = pd.to_datetime(frame["written_at"], utc=True)
-    frame["text"] = [normalise(title, body) for title, body in zip(frame["title"], frame["body"], strict=True)]
+    frame["text"] = [joined(title, body) for title, body in zip(frame["title"], frame["body"], strict=True)]
+    frame["key"] = normalise(frame["text"]).texts()
+    frame["stars"] = frame["stars"].astype(float)
     frame["is_positive"] = frame["sentiment_label"] == "positive"
     return frame.drop(columns=["title", "body", "sentiment_label"])
 
@@ -105,7 +78,7 @@ def split_by_time(rows: pd.DataFrame, as_of: date, config: SentimentConfig) -> S
         later = written[written > written.iloc[len(rows) - largest - 1]]
         start = later.iloc[0].to_pydatetime() if len(later) else start
     training, holdout = rows[written < start], rows[written >= start]
-    holdout = holdout[~holdout["text"].isin(set(training["text"]))]
+    holdout = holdout[~holdout["key"].isin(set(training["key"]))]
     return Split(training.reset_index(drop=True), holdout.reset_index(drop=True), start, clock.end_of_day(as_of))
 
 

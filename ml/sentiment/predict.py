@@ -6,12 +6,12 @@ from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 from psycopg2.extensions import connection as Connection
-from sklearn.pipeline import Pipeline
 
 from maeari import clock, postgres
 from ml import registry
 from ml.errors import UnknownVersion
-from ml.sentiment.features import NORMALISATION, normalise
+from ml.sentiment.classifier import ReviewClassifier
+from ml.sentiment.text import NORMALISATION, joined
 
 BACKFILL_DAYS = 90
 BATCH_ROWS = 5_000
@@ -33,13 +33,12 @@ _UNSCORED = """
 """
 
 
-def predict(pipeline: Pipeline, texts: Iterable[str]) -> np.ndarray:
-    """The probability that each normalised text is positive, whoever else is in the batch."""
-    texts = list(texts)
-    return pipeline.predict_proba(texts)[:, 1] if texts else np.empty(0)
+def predict(classifier: ReviewClassifier, texts: Iterable[str]) -> np.ndarray:
+    """The probability that each text is positive, whoever else is in the batch."""
+    return classifier.predict_proba(list(texts))[:, 1]
 
 
-def load(version: int) -> Pipeline:
+def load(version: int) -> ReviewClassifier:
     """The registered version, checked to be what was registered and to expect today's normalisation."""
     registered = registry.registered("sentiment", version)
     if registered.card["normalisation"] != NORMALISATION:
@@ -76,11 +75,11 @@ def _score_stretch(stretch: registry.Stretch, until: datetime, known_until: date
     start = min(stretch.effective_from - timedelta(days=BACKFILL_DAYS), holdout_from)
     parameters = {"known_until": known_until, "start": start, "until": until, "version": stretch.version}
     scored = 0
-    pipeline = None
+    classifier = None
     with postgres.connect("ml") as reader, postgres.connect("ml") as writer:
         for batch in _batches(reader, parameters):
-            pipeline = pipeline or load(stretch.version)
-            probabilities = predict(pipeline, (normalise(title, body) for _, _, title, body, _ in batch))
+            classifier = classifier or load(stretch.version)
+            probabilities = predict(classifier, (joined(title, body) for _, _, title, body, _ in batch))
             scored += _write(writer, stretch, batch, probabilities)
             # Each batch stands by itself, so that a run that is killed resumes where it stopped.
             writer.commit()

@@ -4,9 +4,10 @@ from datetime import date
 from importlib.metadata import version
 
 from ml.sentiment.config import SentimentConfig
-from ml.sentiment.features import NORMALISATION, Split
+from ml.sentiment.features import Split
+from ml.sentiment.text import NORMALISATION
 
-LIBRARIES = ("scikit-learn", "numpy", "scipy", "skops", "mlflow")
+LIBRARIES = ("scikit-learn", "numpy", "numba", "skops", "mlflow")
 
 
 def card(split: Split, config: SentimentConfig, figures: dict, as_of: date) -> dict:
@@ -16,7 +17,7 @@ def card(split: Split, config: SentimentConfig, figures: dict, as_of: date) -> d
         "model": "sentiment",
         "summary": "Probability that a Korean review is positive, from its title and body alone.",
         "method": (
-            "Logistic regression on TF-IDF weights of hashed character n-grams, newer reviews weighing more, "
+            "Logistic regression on hashed character n-grams, newer reviews weighing more, "
             "classes balanced, probabilities calibrated by isotonic regression on reviews held apart."
         ),
         "data": {

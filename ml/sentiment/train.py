@@ -5,13 +5,9 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
-from sklearn.linear_model import SGDClassifier
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import Pipeline
 
 from ml import registry
+from ml.sentiment.classifier import ReviewClassifier
 from ml.sentiment.config import SentimentConfig
 from ml.sentiment.evaluate import evaluate
 from ml.sentiment.features import Split, read_labelled, row_keys_sha256, split_by_time, training_query
@@ -49,11 +45,11 @@ def train(as_of: date, config: SentimentConfig | None = None) -> Trained:
     """Train on the reviews known at the end of `as_of`, less the newest ones, and register the challenger."""
     config = config or SentimentConfig()
     split = split_by_time(read_labelled(as_of), as_of, config)
-    pipeline = fit(split.training, config)
-    figures = evaluate(predict(pipeline, split.holdout["text"]), split.holdout)
+    classifier = fit(split.training, config)
+    figures = evaluate(predict(classifier, split.holdout["text"]), split.holdout)
     version = registry.register(
         "sentiment",
-        pipeline,
+        classifier,
         card=card(split, config, figures, as_of),
         metrics=_metrics(split, figures),
         config=config.model_dump(),
@@ -62,48 +58,20 @@ def train(as_of: date, config: SentimentConfig | None = None) -> Trained:
     return Trained(version, as_of, len(split.training), figures)
 
 
-def fit(training: pd.DataFrame, config: SentimentConfig) -> Pipeline:
-    """A pipeline from normalised text to a calibrated probability, the same for the same rows and seed.
-
-    Stars contradict some texts, so even the clearest text is positive with a probability well below 1: isotonic
-    calibration (Zadrozny and Elkan 2002) can say so, a sigmoid cannot. It is fitted on scores of parts that the
-    scoring model had not seen; parts drawn at random, since the newest part alone would judge a change of words by
-    a model that never met it.
-    """
-    return Pipeline(
-        [
-            ("ngrams", _hasher(config)),
-            ("weights", TfidfTransformer(sublinear_tf=True)),
-            ("classifier", _calibrated(config)),
-        ]
-    ).fit(training["text"], training["is_positive"], classifier__sample_weight=_recency(training, config))
-
-
-def _hasher(config: SentimentConfig) -> HashingVectorizer:
-    return HashingVectorizer(
-        analyzer="char",
-        lowercase=False,
-        ngram_range=(config.ngram_min, config.ngram_max),
-        n_features=2**config.feature_bits,
-        alternate_sign=False,
-        norm=None,
+def fit(training: pd.DataFrame, config: SentimentConfig) -> ReviewClassifier:
+    """A classifier of the training rows, the same for the same rows and seed."""
+    parameters = config.model_dump(include=set(ReviewClassifier().get_params()))
+    return ReviewClassifier(**parameters).fit(
+        training["text"].tolist(),
+        training["is_positive"].to_numpy(),
+        sample_weight=_recency(training, config),
+        stars=training["stars"].to_numpy(),
     )
-
-
-def _calibrated(config: SentimentConfig) -> CalibratedClassifierCV:
-    classifier = SGDClassifier(
-        loss="log_loss",
-        alpha=config.penalty,
-        max_iter=config.passes,
-        tol=None,
-        class_weight="balanced",
-        random_state=config.seed,
-    )
-    folds = StratifiedKFold(config.calibration_folds, shuffle=True, random_state=config.seed)
-    return CalibratedClassifierCV(classifier, method="isotonic", cv=folds, ensemble=False)
 
 
 def _recency(training: pd.DataFrame, config: SentimentConfig) -> np.ndarray:
+    if config.half_life_days is None:
+        return np.ones(len(training))
     age_days = (training["written_at"].max() - training["written_at"]).dt.total_seconds().to_numpy() / 86_400
     weights = 0.5 ** (age_days / config.half_life_days)
     return weights / weights.mean()

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from maeari import clock
 from ml.errors import ConfigError, TooFewRows
 from ml.sentiment.config import SentimentConfig
-from ml.sentiment.features import normalise, segments, split_by_time
+from ml.sentiment.features import segments, split_by_time
+from ml.sentiment.text import joined, normalise
 
 AS_OF = date(2026, 3, 31)
 SMALL = SentimentConfig(min_rows=500, holdout_min_rows=50)
@@ -27,6 +28,7 @@ def rows(count: int, per_day: int, last: date = AS_OF, text: str = "리뷰") -> 
             "source": "s",
             "written_at": pd.to_datetime(written, utc=True),
             "text": [f"{text} {index}" for index in range(count)],
+            "key": [f"{text} {index}" for index in range(count)],
             "is_positive": [index % 2 == 0 for index in range(count)],
         }
     )
@@ -47,16 +49,16 @@ def rows(count: int, per_day: int, last: date = AS_OF, text: str = "리뷰") -> 
     ],
 )
 def test_text_is_folded_to_what_matters(text, wanted):
-    assert normalise(None, text) == wanted
+    assert normalise([text]).texts() == [wanted]
 
 
 def test_the_title_is_part_of_the_text():
-    assert normalise("최악", "다시는 안 가요") == "최악 다시는 안 가요"
+    assert normalise([joined("최악", "다시는 안 가요")]).texts() == ["최악 다시는 안 가요"]
 
 
-@given(st.text())
+@given(st.text(st.characters()))
 def test_no_character_is_repeated_more_than_twice(text):
-    folded = normalise(None, text)
+    (folded,) = normalise([text]).texts()
     assert not any(a == b == c for a, b, c in zip(folded, folded[1:], folded[2:], strict=False))
 
 
@@ -80,9 +82,9 @@ def test_a_holdout_that_would_be_most_of_the_rows_is_cut():
 
 def test_no_text_of_the_holdout_was_learned():
     frame = rows(1_000, per_day=4)
-    frame.loc[frame.index[-5:], "text"] = "리뷰 3"
+    frame.loc[frame.index[-5:], "key"] = "리뷰 3"
     split = split_by_time(frame, AS_OF, SMALL)
-    assert not set(split.holdout["text"]) & set(split.training["text"])
+    assert not set(split.holdout["key"]) & set(split.training["key"])
     assert len(split.holdout) == 28 * 4 - 5
 
 
@@ -94,7 +96,7 @@ def test_too_few_rows_say_how_many_and_what_to_do():
 @pytest.mark.parametrize(
     ("wrong", "advice"),
     [
-        ({"ngram_min": 5}, "raise ngram_max"),
+        ({"ngram_min": 6}, "raise ngram_max"),
         ({"holdout_max_share": 0.7}, "lower it to at most 0.5"),
         ({"min_rows": 200}, "raise min_rows"),
     ],
