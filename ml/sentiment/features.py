@@ -1,4 +1,4 @@
-"""Labelled reviews as known on a day, their split by time, and the text that the model sees."""
+"""Rated reviews as known on a day, their split by time, and the segments that figures are given for."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,35 +11,44 @@ from ml.errors import TooFewRows
 from ml.sentiment.config import SentimentConfig
 from ml.sentiment.text import joined, normalise
 
-_LABELLED_ROWS = """
+SLIP_SHARE = 0.1
+"""Where at most so large a share of the reviews of one text bears the other label, it is taken for a slip."""
+
+_RATED_ROWS = """
     select review_id, version_no, source, title, body, written_at, sentiment_label, stars
     from intermediate.int_reviews__versions
     where valid_from < %(known_until)s
         and (valid_to is null or valid_to >= %(known_until)s)
         and written_at < %(known_until)s
-        and sentiment_label is not null
+        and stars is not null
     order by written_at, review_id, version_no
 """
+_LABELLED_ROWS = _RATED_ROWS.replace("stars is not null", "sentiment_label is not null")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled rows parted by time; no text of the holdout occurs in the training rows."""
+    """Rated rows parted by time; no text of the holdout occurs in what is learned from."""
 
     training: pd.DataFrame
     holdout: pd.DataFrame
+    middling: pd.DataFrame
+    """Of the training's time, the reviews whose stars are neither good nor bad; they teach the star estimate alone."""
+    middling_holdout: pd.DataFrame
+    label_noise: dict
+    """What `without_slips` found in the training rows."""
     holdout_from: datetime
     known_until: datetime
 
 
-def read_labelled(as_of: date) -> pd.DataFrame:
-    """The labelled reviews as they were known at the end of `as_of`, oldest first.
+def read_rated(as_of: date) -> pd.DataFrame:
+    """The reviews with stars as they were known at the end of `as_of`, oldest first.
 
     Columns `review_id, version_no, source, written_at, text` (title and body), `key` (the text normalised),
-    `is_positive` and `stars`.
+    `is_positive` (null where the stars are neither good nor bad) and `stars`.
     """
     with postgres.connect("ml") as connection, connection.cursor() as cursor:
-        cursor.execute(_LABELLED_ROWS, {"known_until": clock.end_of_day(as_of)})
+        cursor.execute(_RATED_ROWS, {"known_until": clock.end_of_day(as_of)})
         rows = cursor.fetchall()
     frame = pd.DataFrame(
         rows, columns=["review_id", "version_no", "source", "title", "body", "written_at", "sentiment_label", "stars"]
@@ -48,38 +57,91 @@ def read_labelled(as_of: date) -> pd.DataFrame:
     frame["text"] = [joined(title, body) for title, body in zip(frame["title"], frame["body"], strict=True)]
     frame["key"] = normalise(frame["text"]).texts()
     frame["stars"] = frame["stars"].astype(float)
-    frame["is_positive"] = frame["sentiment_label"] == "positive"
+    frame["is_positive"] = frame["sentiment_label"].map({"positive": True, "negative": False}).astype("boolean")
     return frame.drop(columns=["title", "body", "sentiment_label"])
 
 
+def read_labelled(as_of: date) -> pd.DataFrame:
+    """The rated reviews of `read_rated` that are positive or negative; `is_positive` is never null."""
+    return labelled(read_rated(as_of))
+
+
+def labelled(rated: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are positive or negative, less those whose stars are neither good nor bad."""
+    return rated[rated["is_positive"].notna()].astype({"is_positive": bool}).reset_index(drop=True)
+
+
 def training_query(split: Split) -> str:
-    """The SQL whose rows, less the texts it repeats, are the training rows."""
+    """The SQL whose rows, less those its comments name, are the training rows."""
     return (
         _LABELLED_ROWS.replace("%(known_until)s", f"'{split.known_until.isoformat()}'")
         + f"    -- less written_at >= '{split.holdout_from.isoformat()}': the holdout\n"
+        + f"    -- less {split.label_noise['left_out']:,} reviews that contradict nine in ten of their own text\n"
     )
 
 
-def split_by_time(rows: pd.DataFrame, as_of: date, config: SentimentConfig) -> Split:
+def split_by_time(rated: pd.DataFrame, as_of: date, config: SentimentConfig) -> Split:
     """Part the rows into training and the newest ones, the holdout, which nothing is ever fitted on."""
+    rows = labelled(rated)
     if len(rows) < config.min_rows:
         raise TooFewRows(
             f"intermediate.int_reviews__versions has {len(rows):,} labelled reviews for {as_of}; training needs "
             f"{config.min_rows:,}. Check that crawl_reviews and build_warehouse succeeded for that day."
         )
+    start = _holdout_from(rows["written_at"], as_of, config)
+    holdout, middling_holdout = (part[part["written_at"] >= start] for part in (rows, _middling(rated)))
+    training, middling = (part[part["written_at"] < start] for part in (rows, _middling(rated)))
+    learned = set(training["key"]) | set(middling["key"])
+    holdout, middling_holdout = (part[~part["key"].isin(learned)] for part in (holdout, middling_holdout))
+    training, label_noise = without_slips(training)
+    return Split(
+        *(part.reset_index(drop=True) for part in (training, holdout, middling, middling_holdout)),
+        label_noise=label_noise,
+        holdout_from=start,
+        known_until=clock.end_of_day(as_of),
+    )
+
+
+def _middling(rated: pd.DataFrame) -> pd.DataFrame:
+    return rated[rated["is_positive"].isna()]
+
+
+def _holdout_from(written: pd.Series, as_of: date, config: SentimentConfig) -> datetime:
     start = clock.start_of_day(as_of - timedelta(days=config.holdout_days - 1))
-    wanted = min(config.holdout_min_rows, int(len(rows) * config.holdout_max_share))
-    written = rows["written_at"]
+    wanted = min(config.holdout_min_rows, int(len(written) * config.holdout_max_share))
     if (written >= start).sum() < wanted:
-        start = written.iloc[len(rows) - wanted].to_pydatetime()
-    largest = int(len(rows) * config.holdout_max_share)
+        start = written.iloc[len(written) - wanted].to_pydatetime()
+    largest = int(len(written) * config.holdout_max_share)
     if (written >= start).sum() > largest:
         # Many reviews carry a day without an hour: the cut falls between two moments, never within one.
-        later = written[written > written.iloc[len(rows) - largest - 1]]
+        later = written[written > written.iloc[len(written) - largest - 1]]
         start = later.iloc[0].to_pydatetime() if len(later) else start
-    training, holdout = rows[written < start], rows[written >= start]
-    holdout = holdout[~holdout["key"].isin(set(training["key"]))]
-    return Split(training.reset_index(drop=True), holdout.reset_index(drop=True), start, clock.end_of_day(as_of))
+    return start
+
+
+def without_slips(rows: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
+    """The labelled rows less those that contradict a clear majority of their own text, and the label noise as JSON.
+
+    One text with both labels is a slip of the hand (the scale was read the wrong way round) where nine in ten of its
+    reviews agree: the rest are left out. Where they do not, the text is truly mixed: all its rows stay, since their
+    mix is the probability that the text should get. Of the reviews whose text others wrote too, the share that
+    contradicts the majority (`share`) estimates how noisy labels are, and so what no model can reach.
+    """
+    texts = rows.groupby("key", sort=False)["is_positive"].agg(["size", "sum"])
+    texts["fewer"] = texts["sum"].where(texts["sum"] * 2 <= texts["size"], texts["size"] - texts["sum"])
+    mixed = texts[texts["fewer"] > 0]
+    clear = mixed[mixed["fewer"] <= SLIP_SHARE * mixed["size"]]
+    positive = rows["key"].map((clear["sum"] * 2 > clear["size"]).astype(float))
+    is_slip = positive.notna() & (positive != rows["is_positive"])
+    repeated = int(texts["size"][texts["size"] > 1].sum())
+    contradicting = int(mixed["fewer"].sum())
+    return rows[~is_slip], {
+        "repeated_reviews": repeated,
+        "mixed_texts": len(mixed),
+        "contradicting_reviews": contradicting,
+        "share": contradicting / repeated if repeated else None,
+        "left_out": int(is_slip.sum()),
+    }
 
 
 def row_keys_sha256(rows: pd.DataFrame) -> str:
@@ -89,14 +151,19 @@ def row_keys_sha256(rows: pd.DataFrame) -> str:
 
 
 def segments(rows: pd.DataFrame) -> dict[str, pd.Series]:
-    """Which rows belong to each segment that figures are given for: source, length, month written."""
-    length = rows["text"].str.len()
+    """Which rows belong to each segment that figures are given for: source, length, year written.
+
+    Months stand for years while the rows span less than a year.
+    """
+    length = rows["key"].str.len()
     found = {f"source {name}": rows["source"] == name for name in sorted(rows["source"].unique())}
     found |= {
         "short (up to 20 characters)": length <= 20,
         "medium (21 to 80)": (length > 20) & (length <= 80),
         "long (over 80)": length > 80,
     }
-    month = rows["written_at"].dt.tz_convert(clock.zone()).dt.strftime("%Y-%m")
-    found |= {f"written {name}": month == name for name in sorted(month.unique())}
+    written = rows["written_at"].dt.tz_convert(clock.zone())
+    spans_years = len(rows) > 0 and written.max() - written.min() >= timedelta(days=365)
+    period = written.dt.strftime("%Y" if spans_years else "%Y-%m")
+    found |= {f"written {name}": period == name for name in sorted(period.unique())}
     return {name: mask for name, mask in found.items() if mask.any()}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from maeari import clock
 from ml.errors import ConfigError, TooFewRows
 from ml.sentiment.config import SentimentConfig
-from ml.sentiment.features import segments, split_by_time
+from ml.sentiment.features import segments, split_by_time, without_slips
 from ml.sentiment.text import joined, normalise
 
 AS_OF = date(2026, 3, 31)
@@ -88,6 +88,33 @@ def test_no_text_of_the_holdout_was_learned():
     assert len(split.holdout) == 28 * 4 - 5
 
 
+def test_reviews_between_the_labels_are_parted_by_the_same_day_and_count_for_nothing_else():
+    labelled = rows(1_000, per_day=4)
+    between = rows(200, per_day=4, text="그저").assign(is_positive=pd.NA)
+    between.loc[between.index[-3:], "key"] = "리뷰 3"
+    rated = pd.concat([labelled.astype({"is_positive": "boolean"}), between.astype({"is_positive": "boolean"})])
+    split = split_by_time(rated.sort_values("written_at", kind="stable"), AS_OF, SMALL)
+    alone = split_by_time(labelled, AS_OF, SMALL)
+    pd.testing.assert_frame_equal(split.training, alone.training)
+    pd.testing.assert_frame_equal(split.holdout, alone.holdout)
+    assert (len(split.middling), len(split.middling_holdout)) == (200 - 28 * 4, 28 * 4 - 3)
+    assert split.middling["written_at"].max() < split.holdout_from
+
+
+def test_labels_that_contradict_a_clear_majority_of_their_text_are_left_out_and_counted():
+    frame = rows(100, per_day=4)
+    frame["key"] = ["재밌어요"] * 20 + ["보통"] * 4 + ["지루해요"] * 10 + [f"리뷰 {number}" for number in range(66)]
+    frame["is_positive"] = [*[True] * 19, False, True, True, True, False, True, *[False] * 9, *[True] * 66]
+    kept, noise = without_slips(frame)
+    assert frame.index.difference(kept.index).tolist() == [19, 24]
+    assert noise == {
+        "repeated_reviews": 34, "mixed_texts": 3, "contradicting_reviews": 3, "share": 3 / 34, "left_out": 2,
+    }  # fmt: skip
+    everything, nothing = without_slips(frame[34:])
+    pd.testing.assert_frame_equal(everything, frame[34:])
+    assert (nothing["share"], nothing["left_out"]) == (None, 0)
+
+
 def test_too_few_rows_say_how_many_and_what_to_do():
     with pytest.raises(TooFewRows, match="120 labelled reviews for 2026-03-31; training needs 500.*build_warehouse"):
         split_by_time(rows(120, per_day=4), AS_OF, SMALL)
@@ -114,6 +141,8 @@ def test_each_row_is_in_one_segment_of_each_kind():
         assert sum(mask.sum() for name, mask in masks.items() if name.startswith(kind)) == len(frame)
     assert masks["source b"].sum() == 200
     assert "written 2026-03" in masks
+    years = [name for name in segments(rows(1_000, per_day=2)) if name.startswith("written ")]
+    assert years == ["written 2024", "written 2025", "written 2026"]
 
 
 def test_months_begin_in_the_business_zone():
