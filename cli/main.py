@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli import crawling, demo, explain, explore, imports, models, monitoring, sources, stack, warehouse
+from cli import crawling, demo, evaluate, explain, explore, imports, models, monitoring, sources, stack, warehouse
 from cli.terminal import printable
 from maeari.errors import MaeariError
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
 )
-for theme in (stack, sources, crawling, imports, warehouse, explore, models, explain, monitoring, demo):
+for theme in (stack, sources, crawling, imports, warehouse, explore, models, evaluate, explain, monitoring, demo):
     app.add_typer(theme.app)
 
 
