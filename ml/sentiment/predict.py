@@ -1,52 +1,96 @@
 """Scoring: every review version by the model version that was in charge when it was written."""
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from maeari import clock, postgres
 from ml import registry
 from ml.errors import UnknownVersion
 from ml.sentiment.classifier import ReviewClassifier
+from ml.sentiment.config import SentimentConfig
 from ml.sentiment.text import NORMALISATION, joined
 
 BACKFILL_DAYS = 90
-BATCH_ROWS = 5_000
+FETCH_ROWS = 500
+BATCH_ROWS = 50_000
+BATCH_CHARACTERS = 8_000_000
+"""Long texts make smaller batches, so that memory stays bounded."""
+COPY_BYTES = 2**20
 
+# A review that went back to an earlier text and rating has two versions of one content hash: one score.
 _UNSCORED = """
-    select review_id, content_hash, title, body, coalesce(written_at, valid_from) as event_at
-    from intermediate.int_reviews__versions as versions
-    where valid_from < %(known_until)s
-        and coalesce(written_at, valid_from) >= %(start)s
-        and coalesce(written_at, valid_from) < %(until)s
+    select distinct on (event_at, review_id, content_hash) review_id, content_hash, event_at, title, body
+    from (
+        select *, coalesce(written_at, valid_from) as event_at
+        from intermediate.int_reviews__versions
+        where valid_from < %(known_until)s
+    ) as versions
+    where event_at >= %(start)s
+        and event_at < %(until)s
         and not exists (
             select from predictions.sentiment as scored
             where scored.review_id = versions.review_id
                 and scored.content_hash = versions.content_hash
                 and scored.model_version = %(version)s
-                and scored.event_at = coalesce(versions.written_at, versions.valid_from)
+                and scored.event_at = versions.event_at
         )
-    order by event_at, review_id
+    order by event_at, review_id, content_hash
 """
 
 
-def predict(classifier: ReviewClassifier, texts: Iterable[str]) -> np.ndarray:
-    """The probability that each text is positive, whoever else is in the batch."""
-    return classifier.predict_proba(list(texts))[:, 1]
+@dataclass(frozen=True)
+class Answers:
+    """What a version says of some texts, one entry a text in each field.
+
+    Labels are positive, negative or unsure; `unsure_because` is close, unreadable or, where a label is given, None.
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+    stars: np.ndarray
+    unsure_because: np.ndarray
 
 
 def load(version: int) -> ReviewClassifier:
     """The registered version, checked to be what was registered and to expect today's normalisation."""
-    registered = registry.registered("sentiment", version)
-    if registered.card["normalisation"] != NORMALISATION:
+    rule = registry.registered("sentiment", version).card["normalisation"]
+    if rule != NORMALISATION:
         raise UnknownVersion(
-            f"sentiment version {version} was trained on text normalised by rule {registered.card['normalisation']}; "
+            f"sentiment version {version} was trained on text normalised by rule {rule}; "
             f"this release of Maeari normalises by rule {NORMALISATION}. Train and release a new version."
         )
     return registry.load("sentiment", version)
+
+
+def predict(classifier: ReviewClassifier, texts: Sequence[str]) -> np.ndarray:
+    """The probability that each joined text is positive, whoever else is in the batch, shape (rows,)."""
+    return classifier.probabilities(classifier.scores(list(texts)))
+
+
+def answer(classifier: ReviewClassifier, config: SentimentConfig, texts: Sequence[str]) -> Answers:
+    """What the classifier says of each joined text, whoever else is in the batch.
+
+    It is unsure where being wrong is likelier than `config.cost_of_unsure` (Chow 1970), and of what it cannot read.
+    """
+    texts = list(texts)
+    scores = classifier.scores(texts)
+    probabilities = classifier.probabilities(scores)
+    because = np.full(len(texts), None, dtype=object)
+    because[np.minimum(probabilities, 1 - probabilities) > config.cost_of_unsure] = "close"
+    because[~classifier.readable(texts)] = "unreadable"
+    labels = np.where(probabilities >= 0.5, "positive", "negative").astype(object)
+    labels[because.astype(bool)] = "unsure"
+    return Answers(probabilities, labels, classifier.stars(scores), because)
 
 
 def score(as_of: date) -> dict:
@@ -58,72 +102,103 @@ def score(as_of: date) -> dict:
     that a release shows at once.
     """
     known_until = clock.end_of_day(as_of)
-    stretches = [stretch for stretch in registry.stretches("sentiment") if stretch.effective_from <= known_until]
     by_version = {}
-    for stretch in stretches:
-        until = min(stretch.effective_until or known_until, known_until)
-        rows = _score_stretch(stretch, until, known_until)
-        by_version[str(stretch.version)] = by_version.get(str(stretch.version), 0) + rows
+    # One scoring at a time. The lock ends with the connection that writes: after it, all of a killed run's rows show.
+    with postgres.connect("ml") as writer, postgres.advisory_lock(writer, "score sentiment"):
+        for stretch in stretches(known_until):
+            rows = _score_stretch(writer, stretch, known_until)
+            by_version[str(stretch.version)] = by_version.get(str(stretch.version), 0) + rows
     return {"as_of": as_of.isoformat(), "scored": sum(by_version.values()), "by_version": by_version}
 
 
-def _score_stretch(stretch: registry.Stretch, until: datetime, known_until: datetime) -> int:
-    holdout_from = datetime.fromisoformat(
-        registry.registered("sentiment", stretch.version).card["data"]["holdout_from"]
-    )
-    # The whole holdout too, because monitoring takes it as the reference.
-    start = min(stretch.effective_from - timedelta(days=BACKFILL_DAYS), holdout_from)
-    parameters = {"known_until": known_until, "start": start, "until": until, "version": stretch.version}
+def stretches(known_until: datetime) -> list[registry.Stretch]:
+    """The stretches that began by a moment, oldest first, less those that are over and none can score any more.
+
+    After an upgrade that normalises otherwise, what a version of before left unscored stays so once it is replaced;
+    while it is in charge it is listed, and `load` says what to do.
+    """
+    found = [stretch for stretch in registry.stretches("sentiment") if stretch.effective_from <= known_until]
+    return [
+        stretch
+        for stretch in found
+        if stretch is found[-1]
+        or registry.registered("sentiment", stretch.version).card["normalisation"] == NORMALISATION
+    ]
+
+
+def _score_stretch(writer: Connection, stretch: registry.Stretch, known_until: datetime) -> int:
+    card = registry.registered("sentiment", stretch.version).card
+    parameters = {
+        "known_until": known_until,
+        # The whole holdout too, because monitoring takes it as the reference.
+        "start": min(
+            stretch.effective_from - timedelta(days=BACKFILL_DAYS), datetime.fromisoformat(card["data"]["holdout_from"])
+        ),
+        "until": min(stretch.effective_until or known_until, known_until),
+        "version": stretch.version,
+    }
     scored = 0
-    classifier = None
-    with postgres.connect("ml") as reader, postgres.connect("ml") as writer:
+    classifier = writing = None
+    # A batch is written while the next one is read and answered.
+    with postgres.connect("ml") as reader, ThreadPoolExecutor(1) as pool:
         for batch in _batches(reader, parameters):
-            classifier = classifier or load(stretch.version)
-            probabilities = predict(classifier, (joined(title, body) for _, _, title, body, _ in batch))
-            scored += _write(writer, stretch, batch, probabilities)
-            # Each batch stands by itself, so that a run that is killed resumes where it stopped.
-            writer.commit()
-    return scored
+            if classifier is None:
+                classifier, config = load(stretch.version), SentimentConfig(**card["config"])
+            answers = answer(classifier, config, [joined(title, body) for *_, title, body in batch])
+            scored += writing.result() if writing else 0
+            writing = pool.submit(_write, writer, stretch, batch, answers)
+    return scored + (writing.result() if writing else 0)
 
 
 def _batches(connection: Connection, parameters: dict) -> Iterator[list[tuple]]:
     # Held beyond its transaction, so that no lock of the reader stands in the way of a new month's partition.
     with connection.cursor(name="unscored_reviews", withhold=True) as cursor:
-        cursor.itersize = BATCH_ROWS
+        cursor.itersize = FETCH_ROWS
         cursor.execute(_UNSCORED, parameters)
         connection.commit()
-        rows = iter(cursor)
-        while batch := list(itertools.islice(rows, BATCH_ROWS)):
+        batch, characters = [], 0
+        for row in cursor:
+            batch.append(row)
+            characters += len(row[-2] or "") + len(row[-1])
+            if len(batch) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+                yield batch
+                batch, characters = [], 0
+        if batch:
             yield batch
 
 
-def _write(connection: Connection, stretch: registry.Stretch, batch: list[tuple], probabilities: np.ndarray) -> int:
-    scored_at = datetime.now(UTC)
-    rows = (
-        (
-            review_id,
-            content_hash,
-            stretch.version,
-            probability,
-            "positive" if probability >= 0.5 else "negative",
-            event_at,
-            scored_at,
-            "live" if event_at >= stretch.effective_from else "backfill",
-        )
-        for (review_id, content_hash, _, _, event_at), probability in zip(batch, probabilities.tolist(), strict=True)
+def _write(connection: Connection, stretch: registry.Stretch, batch: list[tuple], answers: Answers) -> int:
+    review_ids, content_hashes, moments, *_ = zip(*batch, strict=True)
+    event_at = pa.array(moments, pa.timestamp("us", "UTC"))
+    rows = pa.table(
+        {
+            "review_id": review_ids,
+            "content_hash": content_hashes,
+            "model_version": np.full(len(batch), stretch.version),
+            "positive_probability": answers.probabilities,
+            "label": answers.labels,
+            "event_at": event_at,
+            "scored_at": pa.repeat(datetime.now(UTC), len(batch)),
+            "purpose": ["live" if moment >= stretch.effective_from else "backfill" for moment in moments],
+            "estimated_stars": answers.stars,
+            "unsure_because": pa.array(answers.unsure_because, pa.string()),
+        }
     )
-    columns = (
-        "review_id", "content_hash", "model_version", "positive_probability", "label", "event_at", "scored_at",
-        "purpose",
-    )  # fmt: skip
-    months = {
-        datetime(event_at.year, event_at.month, 1, tzinfo=UTC)
-        for event_at in (row[-1].astimezone(UTC) for row in batch)
-    }
+    lines = BytesIO()
+    pa.csv.write_csv(rows, lines, pa.csv.WriteOptions(include_header=False))
+    lines.seek(0)
     with connection.cursor() as cursor:
-        for month in sorted(months):
+        for month in pc.unique(pc.floor_temporal(event_at, unit="month")).to_pylist():
             cursor.execute("select predictions.ensure_sentiment_month(%s)", (month,))
-        cursor.execute("create temporary table scored_batch (like predictions.sentiment) on commit drop")
-        postgres.copy_rows(connection, "scored_batch", columns, rows)
-        cursor.execute("insert into predictions.sentiment select * from scored_batch on conflict do nothing")
+        # Before the rows, so that nobody who reads waits for them behind the lock of a new partition.
+        connection.commit()
+        cursor.copy_expert(
+            sql.SQL("copy predictions.sentiment ({}) from stdin (format csv)").format(
+                sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
+            ),
+            lines,
+            COPY_BYTES,
+        )
+        # Each batch stands by itself, so that a run that is killed resumes where it stopped.
+        connection.commit()
         return cursor.rowcount

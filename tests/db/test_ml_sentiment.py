@@ -264,18 +264,18 @@ def test_a_broken_off_scoring_goes_on_where_it_stopped(first, no_release, airflo
     go_live(first.version, FIRST, airflow)
     whole = sentiment.score(AS_OF)["scored"]
     change("truncate predictions.sentiment")
-    predict, calls = scoring.predict, []
+    answer, calls = scoring.answer, []
 
     def break_off(*arguments):
         calls.append(arguments)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return predict(*arguments)
+        return answer(*arguments)
 
-    monkeypatch.setattr(scoring, "predict", break_off)
+    monkeypatch.setattr(scoring, "answer", break_off)
     with pytest.raises(KeyboardInterrupt):
         sentiment.score(AS_OF)
-    monkeypatch.setattr(scoring, "predict", predict)
+    monkeypatch.setattr(scoring, "answer", answer)
     assert sentiment.score(AS_OF)["scored"] == whole - 2_000
 
 
