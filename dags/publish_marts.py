@@ -1,13 +1,13 @@
 """
 ### Publish what the models said
 
-Runs when reviews or customers have been scored: rebuilds the marts that show predictions (`marts.review_sentiment`,
-`marts.weekly_sentiment`, `marts.retention_list`, `marts.churn_outcomes`). It hands nothing on, so that no prediction
-can start a training.
+Runs when reviews were scored and explained, or customers scored: rebuilds the marts that show predictions
+(`marts.review_sentiment`, `marts.weekly_sentiment`; `marts.subject_months` with `marts.subject_words`,
+`marts.subject_aspects` and `marts.subject_reviews`; `marts.retention_list`, `marts.churn_outcomes`). It hands nothing
+on, so that no prediction can start a training.
 
-**If it fails:** the log names the model or the test. A duplicate or missing key comes from `predictions.sentiment` or
-`predictions.churn`: look at the last run of `score_reviews` or `score_customers`. `maeari publish` does the same
-without Airflow.
+**If it fails:** the log names the model or the test. A duplicate or missing key comes from the schema `predictions`:
+look at the last run of `score_reviews` or `score_customers`. `maeari publish` does the same without Airflow.
 """
 
 from datetime import UTC, datetime, timedelta

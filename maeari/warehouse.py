@@ -32,7 +32,10 @@ def build(as_of: date) -> dict:
 def publish(as_of: date) -> dict:
     """Rebuild the marts that show predictions, which `build` leaves alone."""
     with _lock():
-        results = run_dbt("build", "--select", "tag:publish", "--exclude-resource-type", "unit_test")
+        # What `build` makes of the predictions is made anew too: after an upgrade it may lack a column until then.
+        results = run_dbt(
+            "build", "--select", "tag:publish", "stg_predictions__sentiment", "--exclude-resource-type", "unit_test"
+        )
     return {"as_of": as_of.isoformat(), **_counts(results)}
 
 

@@ -125,9 +125,9 @@ def land_reviews(url: str, reviews: list[dict]) -> None:
             )
             for version, is_negative in review["negative"].items():
                 cursor.execute(
-                    "insert into predictions.sentiment values ('shop:' || %(review_id)s, %(hash)s, %(version)s, 0.5, "
-                    "%(label)s, %(written_at)s, '2026-04-01', 'live')",
-                    parameters | {"version": version, "label": "negative" if is_negative else "positive"},
+                    "insert into predictions.sentiment values ('shop:' || %(review_id)s, %(hash)s, %(version)s, "
+                    "%(probability)s, 'unsure', %(written_at)s, '2026-04-01', 'live')",
+                    parameters | {"version": version, "probability": 0.4 if is_negative else 0.6},
                 )
 
 

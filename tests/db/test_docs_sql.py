@@ -10,7 +10,7 @@ import psycopg2
 import pytest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
-FIRST = datetime(2026, 3, 2, 3, tzinfo=UTC)
+FIRST = datetime(2026, 2, 27, 3, tzinfo=UTC)
 REVIEWS = 40
 BOUGHT = datetime(2025, 7, 1, 3, tzinfo=UTC)
 YEAR_END = datetime(2025, 12, 31, 15, tzinfo=UTC)
@@ -93,19 +93,25 @@ def _release(cursor) -> None:
 
 
 def _score_and_judge(cursor) -> None:
-    cursor.execute("select predictions.ensure_sentiment_month(%s)", (FIRST,))
     cursor.execute(
+        "select predictions.ensure_sentiment_month(%(first)s), predictions.ensure_sentiment_month('2026-03-01');"
         "insert into predictions.sentiment select review_id, content_hash, 1, 0.9, 'positive', written_at, now(), "
-        "'live' from marts.fct_reviews"
+        "'live', 4.5 from marts.fct_reviews;"
+        "insert into predictions.sentiment_explanations select review_id, content_hash, 1, written_at, now(), 0.1, "
+        "2.1, '{}', '{커피,좋다}', array[0, case when written_at < '2026-02-28 15:00+00' then 2 else 1.5 end], "
+        '\'{"taste": {"score": 2}}\' from marts.fct_reviews;'
+        "insert into predictions.sentiment_picks select '2026-02-01', source, subject_id, 'disagreeing', 1, review_id, "
+        "content_hash, 1, now() from marts.fct_reviews where stars = 1 order by written_at limit 1",
+        {"first": FIRST},
     )
     cursor.execute(
         "insert into monitoring.verdicts (model, model_version, window_start, window_end, verdict, reasons, rows) "
-        "values ('sentiment', 1, '2026-03-02', '2026-03-08', 'too_few_rows', %s, 40)",
+        "values ('sentiment', 1, '2026-02-27', '2026-03-05', 'too_few_rows', %s, 40)",
         (json.dumps(["40 rows"]),),
     )
     cursor.execute(
         "insert into monitoring.reports (model, window_start, window_end, path) "
-        "values ('sentiment', '2026-03-02', '2026-03-08', 'sentiment/2026-03-02.html')"
+        "values ('sentiment', '2026-02-27', '2026-03-05', 'sentiment/2026-02-27.html')"
     )
 
 
@@ -191,6 +197,15 @@ def test_a_crawl_leads_forward_to_its_verdicts(answer):
 
 def test_a_changed_review_shows_both_versions(answer):
     assert [row["version_no"] for row in answer("Which reviews did their authors change?")] == [1, 2]
+
+
+def test_a_word_is_held_against_the_month_before(answer):
+    word, other = answer("Which words made the difference, this month against the one before?")
+    assert (word["month_start_on"], word["rank"], word["term"]) == (date(2026, 3, 1), 1, "좋다")
+    assert float(word["difference"]) == -0.5
+    assert (word["is_complete"], word["is_same_version"]) == (False, True)
+    assert (other["term"], other["difference"]) == ("커피", 0)
+    assert [row["stars"] for row in answer("In which reviews do stars and text disagree?")] == [1]
 
 
 def test_the_list_names_the_leaver_with_the_reason(answer):

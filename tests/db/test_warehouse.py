@@ -1,15 +1,20 @@
 """dbt on a real Postgres: what is landed becomes marts that others rely on."""
 
 import json
+import random
 import threading
+from collections import defaultdict
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import psycopg2
 import pytest
+from psycopg2.extras import execute_values
 
 from maeari import warehouse
 from maeari.postgres import advisory_lock, connect
+from maeari.statistics import wilson_interval
 
 AS_OF = date(2026, 5, 31)
 HOSTILE = "'; drop table raw.reviews; -- <script>alert(1)</script> {{ ref('x') }} %s \\N 한글 \U0001f642"
@@ -145,15 +150,38 @@ def test_the_analyst_sees_nothing_before_the_marts(built, relation):
         rows("analyst", f"select 1 from {relation}")
 
 
-def test_every_conditional_behaves_as_its_sentence_says(built):
-    warehouse.publish(AS_OF)
-    results = warehouse.run_dbt("test", "--select", "test_type:unit")
-    assert len(results) > 10
+def said_of_two_cafes() -> list[dict]:
+    """Three months of explained reviews of one café, and of another that nobody reviewed in the second month."""
+    chance = random.Random(5)
+    terms = [f"말{number}" for number in range(130)]
+    said = []
+    for number in range(600):
+        written_at = datetime(2026, 1, 31, 15, tzinfo=UTC) + timedelta(hours=89 * 24 * number / 600)
+        month = written_at.astimezone(ZoneInfo("Asia/Seoul")).date().replace(day=1)
+        subject = chance.choice("aab") if month.month != 3 else "a"
+        spoken = chance.sample(terms, chance.randint(0, 12))
+        said.append(
+            {
+                "review_id": f"cafes:{number}",
+                "month": month,
+                "subject_id": subject,
+                "event_at": written_at,
+                "version": 2 if written_at >= datetime(2026, 3, 1, tzinfo=UTC) else 1,
+                "label": chance.choice(["positive", "negative", "unsure"]),
+                # Exact in 32 bits, so that sums can be compared.
+                "terms": {term: chance.randint(-8000, 8000) / 4096 for term in spoken},
+                "aspects": {name: chance.choice([-1.5, 0, 0.5, 2]) for name in chance.sample(["taste", "price"], 1)},
+            }
+        )
+    return said
 
 
-def test_published_marts_show_the_version_live_at_the_time(built):
+@pytest.fixture(scope="module")
+def published(built):
+    """The same warehouse with what two versions said of its reviews and of those of two cafés, published once."""
+    url = warehouse.Settings().owner_url()
     execute(
-        warehouse.Settings().owner_url(),
+        url,
         """
         insert into ops.training_sets values ('t', 'sentiment', now(), 1, 'x', 'select', now());
         insert into ops.model_versions (
@@ -165,26 +193,152 @@ def test_published_marts_show_the_version_live_at_the_time(built):
             ('sentiment', 1, '2026-05-01', '2026-05-02', '2026-01-01', 'me', now(), '{}'),
             ('sentiment', 2, '2026-05-02', null, '2026-03-01', 'me', now(), '{}');
         select predictions.ensure_sentiment_month(month)
-        from unnest(array['2026-01-05', '2026-02-01', '2026-03-01']::timestamptz[]) month;
+        from unnest(array['2026-01-05', '2026-02-01', '2026-03-01', '2026-04-01']::timestamptz[]) month;
         insert into predictions.sentiment values
             ('shop:2', 'h3', 1, 0.9, 'positive', '2026-02-01', now(), 'live'),
             ('shop:2', 'h3', 2, 0.1, 'negative', '2026-02-01', now(), 'backfill'),
-            ('film:2', 'h4', 2, 0.8, 'positive', '2026-03-01', now(), 'live'),
             ('shop:1', 'h1', 1, 0.9, 'positive', '2026-01-05', now(), 'live');
+        insert into predictions.sentiment values
+            ('film:2', 'h4', 2, 0.6, 'unsure', '2026-03-01', now(), 'live', 3.5, 'close');
         """,
     )
-    assert warehouse.publish(AS_OF)["models"] > 0
+    said = said_of_two_cafes()
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        # Straight into the mart, which saves a build.
+        execute_values(
+            cursor,
+            "insert into marts.fct_reviews (review_id, source, subject_id, body, content_hash, version_no, fetched_at) "
+            "values %s",
+            [(one["review_id"], "cafes", one["subject_id"], HOSTILE, "h", 1, one["event_at"]) for one in said],
+        )
+        execute_values(
+            cursor,
+            "insert into predictions.sentiment values %s",
+            [
+                (one["review_id"], "h", version, 0.5, one["label"], one["event_at"], AS_OF, "live", 3)
+                for one in said
+                for version in (1, 2)
+            ],
+        )
+        # The last review is scored and not yet explained; the version that is not in charge says the opposite.
+        execute_values(
+            cursor,
+            "insert into predictions.sentiment_explanations (review_id, content_hash, model_version, event_at, "
+            "explained_at, base_score, score, characters, terms, term_contributions, aspects) values %s",
+            [
+                (
+                    one["review_id"], "h", version, one["event_at"], AS_OF, 0, 0, [], list(one["terms"]),
+                    [value if version == one["version"] else -value for value in one["terms"].values()],
+                    json.dumps({name: {"score": score, "spans": []} for name, score in one["aspects"].items()}),
+                )
+                for one in said[:-1]
+                for version in (1, 2)
+            ],
+            template="(%s, %s, %s, %s, %s, %s, %s, %s, %s::text[], %s::real[], %s)",
+        )  # fmt: skip
+        execute_values(
+            cursor,
+            "insert into predictions.sentiment_picks values %s",
+            [
+                ("2026-04-01", "cafes", "a", "typical_positive", rank, f"cafes:{number}", content_hash, version, AS_OF)
+                for rank, number, content_hash, version in [(1, 598, "h", 2), (2, 597, "h", 1), (3, 596, "changed", 2)]
+            ],
+        )
+    return warehouse.publish(AS_OF)
+
+
+def test_every_conditional_behaves_as_its_sentence_says(published):
+    results = warehouse.run_dbt("test", "--select", "test_type:unit")
+    assert len(results) > 10
+
+
+def test_published_marts_show_the_version_live_at_the_time(published):
+    assert published["models"] > 0
     assert rows(
-        "analyst", "select review_id, model_version, predicted_label from marts.review_sentiment order by 1"
+        "analyst",
+        "select review_id, model_version, predicted_label, unsure_because from marts.review_sentiment "
+        "where source <> 'cafes' order by 1",
     ) == [
-        ("film:2", 2, "positive"),
-        ("shop:2", 1, "positive"),
+        ("film:2", 2, "unsure", "close"),
+        ("shop:2", 1, "positive", None),
     ]
     assert rows(
-        "analyst", "select week_start_on::text, subject_id, reviews from marts.weekly_sentiment order by 1, 2"
+        "analyst",
+        "select week_start_on::text, subject_id, reviews, predicted_unsure_reviews, mean_estimated_stars::float "
+        "from marts.weekly_sentiment where source <> 'cafes' order by 1, 2",
     ) == [
-        ("2026-01-26", "cafe", 1),
-        ("2026-02-23", "film", 1),
+        ("2026-01-26", "cafe", 1, 0, None),
+        ("2026-02-23", "film", 1, 1, 3.5),
+    ]
+
+
+def test_months_words_and_aspects_are_what_the_reviews_in_charge_add_up_to(published):
+    scored = defaultdict(list)
+    for one in said_of_two_cafes():
+        scored[one["month"], one["subject_id"]].append(one)
+    assert len(scored) == 5
+    explained = {key: [one for one in said if one["review_id"] != "cafes:599"] for key, said in scored.items()}
+
+    def numbers(key, column, name):
+        return [one[column][name] for one in explained.get(key, []) if name in one[column]]
+
+    def sides(scores):
+        return len(scores), sum(score > 0 for score in scores), sum(score < 0 for score in scores)
+
+    def near(*values):
+        return tuple(pytest.approx(value, abs=1e-6) if isinstance(value, float) else value for value in values)
+
+    months, words, aspects = [], [], []
+    for key, said in sorted(scored.items()):
+        key_before = ((key[0] - timedelta(days=1)).replace(day=1), key[1])
+        now, before = explained[key], explained.get(key_before)
+        sure = [one["label"] for one in said if one["label"] != "unsure"]
+        share = wilson_interval(sure.count("positive"), len(sure))
+        months.append(
+            (*key, len(said), len(said) - len(sure), *near(share.value, share.low, share.high), key[0].month < 4)
+            + (len(now), before and len(before), before and len({one["version"] for one in now + before}) == 1)
+        )
+        compared = []
+        for term in {term for one in now + (before or []) for term in one["terms"]}:
+            found, found_before = numbers(key, "terms", term), numbers(key_before, "terms", term)
+            if len(found) + len(found_before) >= 3:
+                mean, mean_before = sum(found) / len(now), sum(found_before) / len(before) if before else None
+                difference = mean - mean_before if before else None
+                compared.append((term, len(found), before and len(found_before), mean, mean_before, difference))
+        compared.sort(key=lambda row: -abs(row[-1] if before else row[-3]))
+        words += [(*key, rank, *near(*row)) for rank, row in enumerate(compared[:100], 1)]
+        for aspect in ("price", "taste"):
+            found, found_before = (sides(numbers(month, "aspects", aspect)) for month in (key, key_before))
+            share, share_before = (wilson_interval(good, good + bad) for _, good, bad in (found, found_before))
+            aspects.append(
+                (*key, aspect, *found, *near(share.value, share.low, share.high))
+                + ((*found_before, *near(share_before.low, share_before.high)) if before else (None,) * 5)
+            )
+
+    chosen = "where source = 'cafes' order by month_start_on, subject_id"
+    assert months == rows(
+        "analyst",
+        "select month_start_on, subject_id, reviews, predicted_unsure_reviews, positive_share, positive_share_low, "
+        "positive_share_high, is_complete, explained_reviews, explained_reviews_before, is_same_version "
+        f"from marts.subject_months {chosen}",
+    )
+    assert words == rows(
+        "analyst",
+        "select month_start_on, subject_id, rank, term, reviews, reviews_before, contribution, contribution_before, "
+        f"difference from marts.subject_words {chosen}, rank",
+    )
+    assert max(rank for _, _, rank, *_ in words) == 100
+    assert aspects == rows(
+        "analyst",
+        "select month_start_on, subject_id, aspect, reviews, positive_reviews, negative_reviews, positive_share, "
+        "positive_share_low, positive_share_high, reviews_before, positive_reviews_before, negative_reviews_before, "
+        f"positive_share_before_low, positive_share_before_high from marts.subject_aspects {chosen}, aspect",
+    )
+
+
+def test_a_pick_shows_its_text_while_the_version_in_charge_and_the_text_are_the_same(published):
+    assert rows("web", "select rank, review_id, body, estimated_stars from marts.subject_reviews") == [
+        (1, "cafes:598", HOSTILE, 3)
     ]
 
 

@@ -74,7 +74,8 @@ select
     (in_charge.valid_from at time zone '{{ var("timezone") }}')::date as known_on,
     (in_charge.valid_to at time zone '{{ var("timezone") }}')::date as superseded_on,
     in_charge.model_version,
-    predictions.label = 'negative' as is_negative,
+    -- Not by the label, whose third answer would count as not negative.
+    predictions.positive_probability < 0.5 as is_negative,
     greatest(in_charge.landed_at, in_charge.live_from, predictions.scored_at) as changed_at
 
 from in_charge

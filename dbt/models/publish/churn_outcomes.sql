@@ -1,5 +1,3 @@
-{% set z = 1.959964 -%}
-
 with labels as (
 
     select
@@ -58,14 +56,12 @@ by_decile as (
 
 ),
 
--- Wilson's limits of a share, which hold for few customers too.
 with_limits as (
 
     select
         *,
-        (actual_share + {{ z * z }} / (2 * customers)) / (1 + {{ z * z }} / customers) as centre,
-        {{ z }} * sqrt(actual_share * (1 - actual_share) / customers + {{ z * z }} / (4 * customers ^ 2))
-        / (1 + {{ z * z }} / customers) as reach
+        {{ wilson_low('actual_share', 'customers') }} as actual_share_low,
+        {{ wilson_high('actual_share', 'customers') }} as actual_share_high
 
     from by_decile
 
@@ -83,9 +79,9 @@ select
     actual_leavers,
     promised_share,
     actual_share,
-    greatest(0, centre - reach) as actual_share_low,
-    least(1, centre + reach) as actual_share_high,
-    promised_share between centre - reach and centre + reach as is_within_limits,
+    actual_share_low,
+    actual_share_high,
+    promised_share between actual_share_low and actual_share_high as is_within_limits,
     on_list_customers,
     on_list_leavers
 

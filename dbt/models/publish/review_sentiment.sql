@@ -71,6 +71,8 @@ select
     by_live_version.model_version,
     by_live_version.label as predicted_label,
     by_live_version.positive_probability,
+    by_live_version.estimated_stars,
+    by_live_version.unsure_because,
     reviews.sentiment_label,
     reviews.stars,
     by_live_version.event_at,

@@ -1,3 +1,5 @@
+{{ config(indexes=[{'columns': ['source', 'subject_id', 'week_start_on'], 'unique': true}]) }}
+
 with reviews as (
 
     select
@@ -17,10 +19,12 @@ select
     count(*) as reviews,
     count(*) filter (where predicted_label = 'positive') as predicted_positive_reviews,
     count(*) filter (where predicted_label = 'negative') as predicted_negative_reviews,
+    count(*) filter (where predicted_label = 'unsure') as predicted_unsure_reviews,
     count(stars) as rated_reviews,
     count(*) filter (where sentiment_label = 'positive') as positive_reviews,
     count(*) filter (where sentiment_label = 'negative') as negative_reviews,
-    round(avg(stars), 2) as mean_stars
+    round(avg(stars), 2) as mean_stars,
+    round(avg(estimated_stars)::numeric, 2) as mean_estimated_stars
 
 from reviews
 

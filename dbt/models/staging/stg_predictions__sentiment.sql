@@ -10,6 +10,8 @@ select
     model_version,
     positive_probability,
     label,
+    estimated_stars,
+    unsure_because,
     event_at,
     scored_at,
     purpose
