@@ -120,7 +120,8 @@ def _negation_after(found: Sequence[Morpheme], at: int) -> tuple[int, str]:
 
 @cache
 def _kiwi():
-    # Half a gigabyte and a second to load: one a process, and only where morphemes are asked for.
+    # Hundreds of megabytes and seconds to load: one a process, and only where morphemes are asked for. Names of
+    # several words are left out: they would hide the words they are made of, and take most of the time to load.
     from kiwipiepy import Kiwi
 
-    return Kiwi(num_workers=2)
+    return Kiwi(num_workers=2, load_multi_dict=False)

@@ -35,5 +35,9 @@ class UnknownCustomer(ModelError):
     """A customer was not scored, or is gone since."""
 
 
+class UnknownReview(ModelError):
+    """No review of that id was known on that day."""
+
+
 class NotPromoted(ModelError):
     """A release that may not happen: no valid approval, or the world moved on since the question was put."""
