@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from maeari.errors import DatabaseUnavailable, SettingsError
-from web import churn, pages, policies, tables
+from web import churn, pages, policies, sentiment, tables
 from web.render import render
 
 HEADERS = {
@@ -33,6 +33,7 @@ def create_app(authorize: Callable) -> FastAPI:
         return response
 
     app.include_router(pages.router)
+    app.include_router(sentiment.router)
     app.include_router(churn.router)
     app.include_router(tables.router)
 

@@ -1,6 +1,7 @@
 """Geometry of the charts that templates draw as SVG: no script, readable without one, printable."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -99,9 +100,9 @@ def timeline(windows: list[dict], deployments: list[dict], width: int, height: i
     )
 
 
-def sparkline(windows: list[dict], width: int = 160, height: int = 36) -> dict | None:
-    """A small line of realized accuracy; None with fewer than two measured windows."""
-    measured = [window["accuracy"] for window in windows if window["accuracy"] is not None]
+def sparkline(shares: Iterable[float | None], width: int = 160, height: int = 36) -> dict | None:
+    """A small line of shares; None with fewer than two that are known."""
+    measured = [share for share in shares if share is not None]
     if len(measured) < 2:
         return None
     lowest, spread = min(measured), max(max(measured) - min(measured), 0.05)
@@ -119,7 +120,7 @@ def sparkline(windows: list[dict], width: int = 160, height: int = 36) -> dict |
         "end": points[-1],
         "first": measured[0],
         "last": measured[-1],
-        "windows": len(measured),
+        "points": len(measured),
     }
 
 

@@ -24,7 +24,7 @@ def retention_page(request: Request, page: PageNumber = 1) -> HTMLResponse:
     """Who is expected to leave as of the newest day, with reasons, and which version says so."""
     with queries.reading() as cursor:
         scored = churn_queries.scored_day(cursor)
-        listed = churn_queries.listed_day(cursor) if churn_queries.exists(cursor, "marts.retention_list") else None
+        listed = churn_queries.listed_day(cursor) if queries.exist(cursor, "marts.retention_list") else None
         missing = _missing(cursor) if not scored and not listed else None
         card = churn_queries.card(cursor, listed["model_version"]) if listed else {}
         found = churn_queries.retention_list(cursor, listed["as_of_on"], page) if listed else []
@@ -109,7 +109,7 @@ def customer_page(request: Request, customer_id: str, customer: Annotated[str, Q
     """
     customer_id = (customer_id or customer).replace("\0", "")
     with queries.reading() as cursor:
-        known = churn_queries.exists(cursor, "marts.dim_customers") and churn_queries.customer(cursor, customer_id)
+        known = queries.exist(cursor, "marts.dim_customers") and churn_queries.customer(cursor, customer_id)
         if not known:
             raise HTTPException(404)
         probabilities = churn_queries.probabilities(cursor, customer_id)
@@ -139,7 +139,7 @@ def customer_page(request: Request, customer_id: str, customer: Annotated[str, Q
 def outcomes_page(request: Request, day: date | None = None) -> HTMLResponse:
     """What was promised and what happened, by scored day and by tenth of the customers."""
     with queries.reading() as cursor:
-        has_outcomes = churn_queries.exists(cursor, "marts.churn_outcomes")
+        has_outcomes = queries.exist(cursor, "marts.churn_outcomes")
         days = churn_queries.outcomes(cursor) if has_outcomes else []
         missing = _missing(cursor) if not days and not churn_queries.scored_day(cursor) else None
         if day and day not in {one["as_of_on"] for one in days}:
@@ -166,7 +166,7 @@ def _missing(cursor: Cursor) -> dict:
             "what": "No events have been imported yet, so there are no customers.",
             "how": "maeari import events FILE",
         }
-    if not churn_queries.exists(cursor, "features.churn"):
+    if not queries.exist(cursor, "features.churn"):
         return {"what": "The warehouse has not been built since the first events came in.", "how": "maeari build"}
     versions = churn_queries.versions(cursor)
     if not versions:

@@ -4,12 +4,7 @@ from datetime import date
 
 from psycopg2.extensions import cursor as Cursor
 
-from web.queries import ROWS_PER_PAGE, fetch_all, fetch_one
-
-
-def exists(cursor: Cursor, table: str) -> bool:
-    """Whether a table was built yet, such as `marts.retention_list`."""
-    return fetch_one(cursor, "select to_regclass(%(table)s) is not null as built", table=table)["built"]
+from web.queries import ROWS_PER_PAGE, exist, fetch_all, fetch_one
 
 
 def versions(cursor: Cursor) -> list[dict]:
@@ -163,7 +158,7 @@ def reasons(cursor: Cursor, customer_id: str) -> list[dict]:
 def features(cursor: Cursor, customer_id: str) -> dict | None:
     """The customer's features on the newest day on which they were scored; None when the warehouse keeps none of it."""
     for table in ("churn_now", "churn"):
-        if exists(cursor, f"features.{table}"):
+        if exist(cursor, f"features.{table}"):
             found = fetch_one(
                 cursor,
                 f"""

@@ -41,7 +41,7 @@ def index(request: Request) -> HTMLResponse:
                 model
                 | {
                     "verdict": windows[model["model"]][-1] if windows[model["model"]] else None,
-                    "sparkline": charts.sparkline(windows[model["model"]]),
+                    "sparkline": charts.sparkline(window["accuracy"] for window in windows[model["model"]]),
                 }
                 for model in models
             ],

@@ -40,15 +40,18 @@ def fetch_one(cursor: Cursor, statement: str, **values: Any) -> dict | None:
     return cursor.fetchone()
 
 
+def exist(cursor: Cursor, *tables: str) -> bool:
+    """Whether all of these tables were built yet, such as `marts.retention_list`."""
+    return fetch_one(
+        cursor,
+        "select bool_and(to_regclass(name) is not null) as built from unnest(%(tables)s) name",
+        tables=list(tables),
+    )["built"]
+
+
 def has_marts(cursor: Cursor) -> bool:
     """Whether the warehouse was built at least once."""
-    found = fetch_one(
-        cursor,
-        """
-        select to_regclass('marts.fct_reviews') is not null and to_regclass('marts.fct_articles') is not null as built
-        """,
-    )
-    return found["built"]
+    return exist(cursor, "marts.fct_reviews", "marts.fct_articles")
 
 
 def last_crawls(cursor: Cursor) -> list[dict]:
@@ -347,12 +350,12 @@ def reviews(cursor: Cursor, subject: str | None, label: str | None, page: int) -
     return fetch_all(
         cursor,
         """
-        select r.*, p.label, p.positive_probability, p.model_version,
+        select r.*, p.label, p.positive_probability, p.estimated_stars, p.unsure_because, p.model_version,
             p.label in ('positive', 'negative') and r.sentiment_label is not null and p.label <> r.sentiment_label
                 as disagrees
         from marts.fct_reviews r
         left join lateral (
-            select label, positive_probability, model_version from predictions.sentiment p
+            select * from predictions.sentiment p
             where p.review_id = r.review_id and p.content_hash = r.content_hash and p.model_version = (
                 select version from ops.deployments where model = 'sentiment' and live_to is null
             )

@@ -36,6 +36,8 @@ OUTCOMES = {
     "superseded": "○ superseded",
     "not_better": "○ not better, not asked",
 }
+LABELS = {"positive": "＋ positive", "negative": "－ negative", "unsure": "○ unsure"}
+UNSURE = {"close": "too close to call", "unreadable": "hardly any Korean to read"}
 ABBREVIATIONS = {
     "id": "ID", "sha256": "SHA-256", "mlflow": "MLflow", "psi": "PSI", "roc": "ROC", "auc": "AUC", "pr": "PR",
     "lime": "LIME", "shap": "SHAP",
@@ -97,16 +99,21 @@ def leaning(direction: Any, high: str = "higher values", low: str = "lower value
     return high if direction > 0 else low if direction < 0 else neither
 
 
-def customer_path(customer_id: str) -> str:
-    """A customer's id as the end of an address: what a path cannot hold goes into the query."""
-    if not customer_id.isprintable() or not customer_id.strip("."):
-        return f"?id={quote(customer_id, safe='')}"
-    return quote(customer_id, safe="")
+def id_path(name: str) -> str:
+    """A stranger's id as the end of an address: what a path cannot hold goes into the query."""
+    if not name.isprintable() or not name.strip("."):
+        return f"?id={quote(name, safe='')}"
+    return quote(name, safe="")
 
 
 def points(share: float) -> str:
     """A difference of two shares in points, with its sign."""
     return f"{100 * share:+.1f}"
+
+
+def signed(number: float | None) -> str:
+    """A contribution to a score, always with its sign."""
+    return "–" if number is None else f"{number:+.2f}".replace("-", "−")
 
 
 def when(moment: datetime | date | None) -> str:
@@ -194,10 +201,11 @@ _environment.filters.update(
     whole=whole,
     figure=figure,
     points=points,
+    signed=signed,
     measure=measure,
     p_value=p_value,
     leaning=leaning,
-    customer_path=customer_path,
+    id_path=id_path,
     when=when,
     day=day,
     text=text,
@@ -210,7 +218,9 @@ _environment.filters.update(
     table=figures.table,
 )
 _environment.tests.update(interval=is_interval)
-_environment.globals.update(VERDICTS=VERDICTS, OUTCOMES=OUTCOMES, LISTS=LISTS, plotly_version=version("plotly"))
+_environment.globals.update(
+    VERDICTS=VERDICTS, OUTCOMES=OUTCOMES, LABELS=LABELS, UNSURE=UNSURE, LISTS=LISTS, plotly_version=version("plotly")
+)
 
 
 def render(

@@ -29,7 +29,12 @@ select
     end,
     timestamptz '2026-05-31 12:00+09' - n * interval '47 minutes', 'minute', 'http://127.0.0.1/' || n, 1,
     timestamptz '2026-05-31 23:59:59+09'
-from generate_series(0, 399) n;
+from generate_series(0, 399) n
+union all
+select
+    'demo_cafe', id, 1, 'hash-' || md5(id), id, id, null, 5, 5, id, '커피는 좋아요 ' || id,
+    timestamptz '2026-05-31 13:00+09', 'minute', 'http://127.0.0.1/', 1, timestamptz '2026-05-31 23:59:59+09'
+from (values (%(planted)s), ('..')) ids (id);
 
 set role maeari_dbt;
 create table marts.fct_reviews as
@@ -39,6 +44,11 @@ select
     case when rating >= 4 then 'positive' when rating <= 2 then 'negative' end as sentiment_label,
     title, body, written_at, written_at_precision, content_hash, version_no, url, crawl_id, fetched_at
 from raw.reviews;
+create table marts.dim_subjects as
+select
+    source || ':' || subject_id as subject_key, source, subject_id, max(subject_name) as subject_name,
+    count(*) as reviews, count(stars) as rated_reviews, round(avg(stars), 2) as mean_stars
+from marts.fct_reviews group by source, subject_id;
 create table marts.fct_articles as
 select
     'demo_news:' || n as article_id, 'demo_news' as source,
@@ -145,7 +155,96 @@ from generate_series(0, 25) n;
 select predictions.ensure_sentiment_month('2026-05-15'), predictions.ensure_sentiment_month('2026-06-15');
 insert into predictions.sentiment
 select
-    review_id, content_hash, 1, p, case when p > 0.6 then 'positive' when p < 0.4 then 'negative' else 'unsure' end,
-    written_at, now(), 'live'
+    review_id, content_hash, version, p, case when p > 0.6 then 'positive' when p < 0.4 then 'negative' else 'unsure' end,
+    written_at, now(), 'live', 1 + 4 * p, case when p between 0.4 and 0.6 then 'close' end
 from marts.fct_reviews
-cross join lateral (select (length(body) * 37 + version_no + extract(minute from written_at)::int * 13) %% 100 / 100.0 as p) x;
+cross join lateral (select (length(body) * 37 + version_no + extract(minute from written_at)::int * 13) %% 100 / 100.0 as p) x
+cross join generate_series(1, case when review_id < 'demo_cafe:10' then 2 else 1 end) version;
+
+-- Contributions as a model gives them: by word, a little of everything in each character.
+insert into predictions.sentiment_explanations
+select
+    review_id, content_hash, 1, written_at, now(), 0.3, 0.3 + sum(value), array_agg(value order by word, place),
+    array['커피', %(planted)s], array[0.4, -0.2],
+    jsonb_build_object(
+        'taste', jsonb_build_object('score', 0.8, 'spans', jsonb_build_array(jsonb_build_array(0, 9))),
+        'waiting', jsonb_build_object('score', -0.4, 'spans', jsonb_build_array(jsonb_build_array(3, 14)))),
+    case when review_id < 'demo_cafe:2' then shap end, case when review_id < 'demo_cafe:2' then lime end,
+    case when review_id < 'demo_cafe:2' then 0.93 end, case when review_id < 'demo_cafe:2' then 0.41 end
+from marts.fct_reviews
+cross join lateral (select normalize(coalesce(title || E'\n', '') || body) as joined) j
+cross join lateral (
+    select array_agg(strength * length(token) + 0.05 order by word) filter (where token ~ '\S') as shap,
+        array_agg(strength * length(token) * 0.6 - 0.1 order by word) filter (where token ~ '\S') as lime,
+        array_agg(token order by word) as tokens, array_agg(strength order by word) as strengths
+    from (
+        select token, word, case
+            when token ~ '좋|고소|진하|미쳤다|괜찮|친절|onerror' then 0.3
+            when token ~ '식은|기다|웃기만|커서|어려|script' then -0.27
+            when token ~ '라떼|직원|세' then 0.06 when token ~ '주말|음악|주문' then -0.07 else 0.01 end as strength
+        from regexp_matches(joined, '\S+|\s', 'g') with ordinality parts (part, word)
+        cross join lateral (select part[1] as token) t
+    ) words
+) sums
+cross join lateral unnest(tokens, strengths) with ordinality as w (token, strength, word)
+cross join lateral (select (strength * (0.8 + 0.4 * (place %% 2)))::real as value, place from generate_series(1, length(token)) place) c
+group by review_id, content_hash, written_at, shap, lime;
+
+set role maeari_dbt;
+create table marts.weekly_sentiment as
+select
+    date '2026-05-25' - 7 * n as week_start_on, source, subject_id, subject_name, scored as reviews,
+    positive as predicted_positive_reviews, scored - positive - scored / 12 as predicted_negative_reviews
+from marts.dim_subjects
+cross join generate_series(0, 39) n
+cross join lateral (select (30 + 9 * sin(n + length(subject_id)))::bigint as scored) s
+cross join lateral (
+    select (scored * (0.6 + 0.03 * (ascii(right(subject_id, 1)) %% 5) + 0.1 * sin(n / 3.0)
+        - case when n < 4 and subject_id = 'store-3' then 0.35 else 0 end))::bigint as positive
+) p
+where length(subject_id) < 20 or n < 30;
+create table marts.subject_months as
+select
+    month as month_start_on, source, subject_id, subject_name, 120 + n as reviews, 80 as predicted_positive_reviews,
+    30 + n as predicted_negative_reviews, 10 as predicted_unsure_reviews,
+    0.72 - n / 20.0 as positive_share, 0.64 - n / 20.0 as positive_share_low, 0.79 - n / 20.0 as positive_share_high,
+    100 as rated_reviews, 4.08::numeric(3, 2) as mean_stars, 3.91::numeric(3, 2) as mean_estimated_stars, n > 0 as is_complete,
+    case when n < 2 then 118 else 0 end as explained_reviews, case when n = 0 then 118 end as explained_reviews_before,
+    case when n = 0 then false end as is_same_version
+from marts.dim_subjects
+cross join generate_series(0, 8) n
+cross join lateral (select (date '2026-05-01' - make_interval(months => n))::date as month) m;
+create table marts.subject_words as
+select
+    month_start_on, source, subject_id, rank, term, 40 - rank as reviews,
+    case when explained_reviews_before > 0 then 2 * rank end as reviews_before, (40 - rank) / 118.0 as share,
+    case when explained_reviews_before > 0 then 2 * rank / 118.0 end as share_before,
+    sign * 0.4 / rank as contribution, case when explained_reviews_before > 0 then sign * 0.1 / rank end as contribution_before,
+    case when explained_reviews_before > 0 then sign * 0.3 / rank end as difference
+from marts.subject_months
+cross join (values (1, '고소하다', 1), (2, '기다리다', -1), (3, '친절하다', 1), (4, '식다', -1), (5, '흑임자', 1),
+    (6, '시끄럽다', -1), (7, %(planted)s, 1), (8, '비싸다', -1), (9, '조용하다', 1), (10, '안 맛있다', -1), (11, '창가', 1)) w (rank, term, sign)
+where explained_reviews > 0;
+create table marts.subject_aspects as
+select
+    month_start_on, source, subject_id, aspect, n as reviews, n - 5 as positive_reviews, 5 as negative_reviews,
+    p as positive_share, p - 0.1 as positive_share_low, p + 0.07 as positive_share_high,
+    case when explained_reviews_before > 0 then n - 3 end as reviews_before,
+    case when explained_reviews_before > 0 then p - 0.15 end as positive_share_before,
+    case when explained_reviews_before > 0 then p - 0.27 end as positive_share_before_low,
+    case when explained_reviews_before > 0 then p - 0.06 end as positive_share_before_high
+from marts.subject_months
+cross join (values ('taste', 61, 0.88), ('price', 22, 0.41), ('service', 34, 0.71), ('place', 28, 0.8), ('waiting', 12, 0.3))
+    a (aspect, n, p)
+where explained_reviews > 0;
+create table marts.subject_reviews as
+select
+    date '2026-05-01' as month_start_on, source, subject_id, kind, row_number() over (partition by source, subject_id, kind order by review_id)
+        as rank, review_id, content_hash, title, body, stars, sentiment_label, label as predicted_label, positive_probability,
+    estimated_stars, unsure_because, event_at, model_version
+from marts.fct_reviews join predictions.sentiment using (review_id, content_hash)
+cross join lateral (select case
+    when sentiment_label <> label and label <> 'unsure' then 'disagreeing'
+    when label = 'positive' then 'typical_positive' when label = 'negative' then 'typical_negative' end as kind) k
+where kind is not null and (review_id < 'demo_cafe:12' or subject_id !~ 'store') and model_version = 1;
+reset role;
