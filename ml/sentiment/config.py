@@ -38,6 +38,9 @@ class SentimentConfig(BaseModel):
     answer is unsure."""
     max_calibration_error: float = Field(0.05, gt=0, lt=1)
     """Expected calibration error above which a release may not be asked for."""
+    min_gain: float = Field(0.005, ge=0, lt=0.5)
+    """Share of right decisions that a version must gain to be called better than another; a smaller gain counts as not
+    worse."""
     seed: int = 0
 
     @model_validator(mode="after")

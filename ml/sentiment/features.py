@@ -11,6 +11,8 @@ from ml.errors import TooFewRows
 from ml.sentiment.config import SentimentConfig
 from ml.sentiment.text import joined, normalise
 
+MIN_OF_EACH = 50
+"""Positive and negative rows below which nothing is trained."""
 SLIP_SHARE = 0.1
 """Where at most so large a share of the reviews of one text bears the other label, it is taken for a slip."""
 
@@ -94,6 +96,13 @@ def split_by_time(rated: pd.DataFrame, as_of: date, config: SentimentConfig) -> 
     learned = set(training["key"]) | set(middling["key"])
     holdout, middling_holdout = (part[~part["key"].isin(learned)] for part in (holdout, middling_holdout))
     training, label_noise = without_slips(training)
+    positive = int(training["is_positive"].sum())
+    if min(positive, len(training) - positive) < MIN_OF_EACH:
+        raise TooFewRows(
+            f"Of {len(training):,} training reviews for {as_of}, {positive:,} are positive and "
+            f"{len(training) - positive:,} negative; at least {MIN_OF_EACH} of each are needed. Crawl a source whose "
+            "reviewers give low and high ratings, and check its rating_max in marts.fct_reviews."
+        )
     return Split(
         *(part.reset_index(drop=True) for part in (training, holdout, middling, middling_holdout)),
         label_noise=label_noise,

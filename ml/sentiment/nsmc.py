@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 from ml.errors import UnreadableDataset
 from ml.sentiment.classifier import ReviewClassifier
 from ml.sentiment.config import SentimentConfig
-from ml.sentiment.predict import predict
+from ml.sentiment.predict import answer
 from ml.sentiment.text import normalise
 from ml.statistics import calibration_error, roc_auc_interval, share
 
@@ -130,16 +130,19 @@ def measure(training: pd.DataFrame, test: pd.DataFrame, config: SentimentConfig 
     """
     config = config or SentimentConfig()
     for name, rows in (("training", training), ("test", test)):
-        if rows["is_positive"].nunique() < 2:
-            raise UnreadableDataset(f"All {len(rows):,} {name} rows bear one label; give a file with both.")
+        rarer = rows["is_positive"].value_counts().reindex([True, False], fill_value=0).min()
+        if rarer < config.calibration_folds:
+            raise UnreadableDataset(
+                f"Of the {len(rows):,} {name} rows, {rarer} bear one of the labels; give a file with more of both."
+            )
     started = time.perf_counter()
     classifier = ReviewClassifier(**config.model_dump(include=set(ReviewClassifier().get_params())))
     classifier.fit(training["text"].tolist(), training["is_positive"].to_numpy())
     trained = time.perf_counter()
     texts = test["text"].tolist()
-    predict(classifier, texts[:_WARM_UP_ROWS])
+    answer(classifier, config, texts[:_WARM_UP_ROWS])
     warm = time.perf_counter()
-    probabilities = predict(classifier, texts)
+    probabilities = answer(classifier, config, texts).probabilities
     answered = time.perf_counter()
     truth = test["is_positive"].to_numpy()
     accuracy, area = share((probabilities >= 0.5) == truth), roc_auc_interval(truth, probabilities)

@@ -7,11 +7,19 @@ import numpy as np
 import pandas as pd
 
 from ml import registry
+from ml.sentiment.ageing import measure_ageing
 from ml.sentiment.classifier import ReviewClassifier
 from ml.sentiment.config import SentimentConfig
 from ml.sentiment.evaluate import evaluate
-from ml.sentiment.features import Split, read_labelled, row_keys_sha256, split_by_time, training_query
-from ml.sentiment.predict import predict
+from ml.sentiment.features import (
+    Split,
+    labelled,
+    read_labelled,
+    read_rated,
+    row_keys_sha256,
+    split_by_time,
+    training_query,
+)
 from ml.sentiment.report import card
 
 
@@ -44,13 +52,15 @@ class Trained:
 def train(as_of: date, config: SentimentConfig | None = None) -> Trained:
     """Train on the reviews known at the end of `as_of`, less the newest ones, and register the challenger."""
     config = config or SentimentConfig()
-    split = split_by_time(read_labelled(as_of), as_of, config)
+    rated = read_rated(as_of)
+    split = split_by_time(rated, as_of, config)
     classifier = fit(split.training, config)
-    figures = evaluate(predict(classifier, split.holdout["text"]), split.holdout)
+    figures = evaluate(classifier, config, split)
+    ageing = measure_ageing(labelled(rated), fit, config, known=read_labelled)
     version = registry.register(
         "sentiment",
         classifier,
-        card=card(split, config, figures, as_of),
+        card=card(split, config, figures, ageing, as_of),
         metrics=_metrics(split, figures),
         config=config.model_dump(),
         training_set=_training_set(split, as_of),
@@ -77,10 +87,14 @@ def _recency(training: pd.DataFrame, config: SentimentConfig) -> np.ndarray:
     return weights / weights.mean()
 
 
+_NUMBERS = ("calibration_error", "brier_score", "roc_auc", "positive_share", "mean_star_error")
+_SHARES = ("accuracy", "positive_recall", "negative_recall", "unsure_share", "sure_accuracy")
+
+
 def _metrics(split: Split, figures: dict) -> dict:
     return {
-        **{name: figures[name] for name in ("calibration_error", "brier_score", "roc_auc", "positive_share")},
-        **{name: figures[name]["value"] for name in ("accuracy", "positive_recall", "negative_recall")},
+        **{name: figures[name] for name in _NUMBERS},
+        **{name: figures[name]["value"] for name in _SHARES},
         "accuracy_low": figures["accuracy"]["low"],
         "accuracy_high": figures["accuracy"]["high"],
         "baseline_accuracy": figures["baseline_accuracy"]["value"],

@@ -119,7 +119,15 @@ def test_a_version_is_registered_with_its_training_set_and_card(first):
     assert metrics["accuracy"] > metrics["baseline_accuracy"] + 0.1
     assert metrics["calibration_error"] < 0.08
     assert card["figures"]["accuracy"]["low"] < metrics["accuracy"] < card["figures"]["accuracy"]["high"]
-    assert {name.split()[0] for name in card["figures"]["segments"]} >= {"source", "written"}
+    figures = card["figures"]
+    assert {name.split()[0] for name in figures["segments"]} >= {"source", "short", "written"}
+    assert 0 < figures["unsure_share"]["value"] < 0.3
+    assert sum(figures["unsure_because"].values()) == figures["rows"] - figures["sure_accuracy"]["rows"]
+    assert figures["sure_accuracy"]["value"] > figures["accuracy"]["value"]
+    assert metrics["mean_star_error"] == figures["mean_star_error"] < figures["mean_star_error_of_the_median"]
+    assert figures["star_rows"] > figures["rows"]
+    assert card["data"]["label_noise"]["left_out"] <= card["data"]["label_noise"]["contradicting_reviews"]
+    assert "quarter" in card["ageing"].get("skipped", card["ageing"].get("period"))
     assert rows == card["data"]["training_rows"] == first.training_rows
     assert known_until == clock.end_of_day(FIRST)
     assert len(sha256) == 64
@@ -302,6 +310,36 @@ def test_an_approval_by_the_assigned_person_makes_the_version_live(first, no_rel
     assert effective_from == clock.start_of_day(clock.today() + timedelta(days=1))
     assert release.promote(evidence["request_id"])["outcome"] == "approved"
     assert len(fetch("select 1 from ops.deployments")) == 1
+
+
+def test_a_live_version_is_a_rival_where_this_release_can_load_it_and_is_said_to_be_none_where_not(
+    first, no_release, airflow
+):
+    from ml import registry, release, sentiment
+    from ml.errors import UnknownVersion
+
+    go_live(first.version, FIRST, airflow)
+    second = sentiment.train(FIRST).version
+    evidence = ask(second, run_id="beside")
+    own, live = (evidence["figures"][side] for side in ("challenger", "live"))
+    assert own == live
+    assert 0 < own["unsure_share"]["value"] < 0.3
+    assert evidence["comparisons"]["live"]["is_not_worse"]
+    assert not evidence["comparisons"]["live"]["is_better"]
+    assert evidence["min_gain"] > 0
+    rule = "update ops.model_versions set card = jsonb_set(card, '{normalisation}', %s) where version = %s"
+    change(rule, "1", first.version)
+    try:
+        alone = ask(second, run_id="alone")
+        assert alone["may_ask"]
+        assert set(alone["figures"]) == {"challenger", "baseline"}
+        assert alone["reasons"][0].startswith(f"Version {first.version}, live now, was trained by an earlier release")
+        assert release.promote(alone["request_id"])["outcome"] == "approved"
+        assert registry.live_version("sentiment") == second
+        with pytest.raises(UnknownVersion, match="normalised by rule 1.*Train and release a new version"):
+            release.compare_only("sentiment", first.version, FIRST)
+    finally:
+        change(rule, str(registry.registered("sentiment", second).card["normalisation"]), first.version)
 
 
 def test_a_replayed_release_takes_effect_the_day_after_its_day(first, no_release, airflow):

@@ -120,6 +120,13 @@ def test_too_few_rows_say_how_many_and_what_to_do():
         split_by_time(rows(120, per_day=4), AS_OF, SMALL)
 
 
+def test_reviews_that_all_praise_are_not_learned_from():
+    frame = rows(1_000, per_day=4)
+    frame["is_positive"] = frame.index >= 40
+    with pytest.raises(TooFewRows, match="848 are positive and 40 negative; at least 50 of each"):
+        split_by_time(frame, AS_OF, SMALL)
+
+
 @pytest.mark.parametrize(
     ("wrong", "advice"),
     [

@@ -98,7 +98,7 @@ def test_what_cannot_be_measured_ends_with_a_sentence(files, tmp_path, monkeypat
     one_sided = tmp_path / "one_sided.txt"
     one_sided.write_text(HEADER + "1\t\x1b[31m좋다\t1\n" * 3)
     assert run(monkeypatch, "--dataset", "nsmc", files[0], one_sided) == 1
-    assert "All 3 test rows bear one label" in capsys.readouterr().err
+    assert "Of the 3 test rows, 0 bear one of the labels" in capsys.readouterr().err
     one_sided.write_text(HEADER + "1\t좋다\t\x1b[31m1\n")
     assert run(monkeypatch, "--dataset", "nsmc", files[0], one_sided) == 1
     assert "the label is “\\x1b[31m1”" in capsys.readouterr().err
