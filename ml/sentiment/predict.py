@@ -4,13 +4,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from io import BytesIO
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from maeari import clock, postgres
@@ -25,7 +20,13 @@ FETCH_ROWS = 500
 BATCH_ROWS = 50_000
 BATCH_CHARACTERS = 8_000_000
 """Long texts make smaller batches, so that memory stays bounded."""
-COPY_BYTES = 2**20
+LONGEST_WORD = 1_000
+"""Some people write without spaces, but not for longer than this."""
+
+COLUMNS = (
+    "review_id", "content_hash", "model_version", "positive_probability", "label", "event_at", "scored_at", "purpose",
+    "estimated_stars", "unsure_because",
+)  # fmt: skip
 
 # A review that went back to an earlier text and rating has two versions of one content hash: one score.
 _UNSCORED = """
@@ -80,17 +81,22 @@ def predict(classifier: ReviewClassifier, texts: Sequence[str]) -> np.ndarray:
 def answer(classifier: ReviewClassifier, config: SentimentConfig, texts: Sequence[str]) -> Answers:
     """What the classifier says of each joined text, whoever else is in the batch.
 
-    It is unsure where being wrong is likelier than `config.cost_of_unsure` (Chow 1970), and of what it cannot read.
+    It is unsure where being wrong is likelier than `config.cost_of_unsure` (Chow 1970); and of what cannot be read:
+    what `ReviewClassifier.readable` says, and texts with a word of more than `LONGEST_WORD` characters.
     """
     texts = list(texts)
     scores = classifier.scores(texts)
     probabilities = classifier.probabilities(scores)
     because = np.full(len(texts), None, dtype=object)
     because[np.minimum(probabilities, 1 - probabilities) > config.cost_of_unsure] = "close"
-    because[~classifier.readable(texts)] = "unreadable"
+    because[~classifier.readable(texts) | np.fromiter(map(_has_endless_word, texts), bool, len(texts))] = "unreadable"
     labels = np.where(probabilities >= 0.5, "positive", "negative").astype(object)
     labels[because.astype(bool)] = "unsure"
     return Answers(probabilities, labels, classifier.stars(scores), because)
+
+
+def _has_endless_word(text: str) -> bool:
+    return len(text) > LONGEST_WORD and max(map(len, text.split()), default=0) > LONGEST_WORD
 
 
 def score(as_of: date) -> dict:
@@ -168,37 +174,36 @@ def _batches(connection: Connection, parameters: dict) -> Iterator[list[tuple]]:
 
 
 def _write(connection: Connection, stretch: registry.Stretch, batch: list[tuple], answers: Answers) -> int:
-    review_ids, content_hashes, moments, *_ = zip(*batch, strict=True)
-    event_at = pa.array(moments, pa.timestamp("us", "UTC"))
-    rows = pa.table(
-        {
-            "review_id": review_ids,
-            "content_hash": content_hashes,
-            "model_version": np.full(len(batch), stretch.version),
-            "positive_probability": answers.probabilities,
-            "label": answers.labels,
-            "event_at": event_at,
-            "scored_at": pa.repeat(datetime.now(UTC), len(batch)),
-            "purpose": ["live" if moment >= stretch.effective_from else "backfill" for moment in moments],
-            "estimated_stars": answers.stars,
-            "unsure_because": pa.array(answers.unsure_because, pa.string()),
-        }
-    )
-    lines = BytesIO()
-    pa.csv.write_csv(rows, lines, pa.csv.WriteOptions(include_header=False))
-    lines.seek(0)
+    months = {(event_at.year, event_at.month) for event_at in (row[2].astimezone(UTC) for row in batch)}
     with connection.cursor() as cursor:
-        for month in pc.unique(pc.floor_temporal(event_at, unit="month")).to_pylist():
-            cursor.execute("select predictions.ensure_sentiment_month(%s)", (month,))
-        # Before the rows, so that nobody who reads waits for them behind the lock of a new partition.
-        connection.commit()
-        cursor.copy_expert(
-            sql.SQL("copy predictions.sentiment ({}) from stdin (format csv)").format(
-                sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
-            ),
-            lines,
-            COPY_BYTES,
+        for year, month in sorted(months):
+            cursor.execute("select predictions.ensure_sentiment_month(%s)", (datetime(year, month, 1, tzinfo=UTC),))
+    # Before the rows, so that nobody who reads waits for them behind the lock of a new partition.
+    connection.commit()
+    scored_at = datetime.now(UTC)
+    rows = (
+        (
+            review_id,
+            content_hash,
+            stretch.version,
+            probability,
+            label,
+            event_at,
+            scored_at,
+            "live" if event_at >= stretch.effective_from else "backfill",
+            stars,
+            because,
         )
-        # Each batch stands by itself, so that a run that is killed resumes where it stopped.
-        connection.commit()
-        return cursor.rowcount
+        for (review_id, content_hash, event_at, *_), probability, label, stars, because in zip(
+            batch,
+            answers.probabilities.tolist(),
+            answers.labels,
+            answers.stars.tolist(),
+            answers.unsure_because,
+            strict=True,
+        )
+    )
+    written = postgres.copy_rows(connection, "predictions.sentiment", COLUMNS, rows)
+    # Each batch stands by itself, so that a run that is killed resumes where it stopped.
+    connection.commit()
+    return written
