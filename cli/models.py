@@ -8,9 +8,12 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
+from rich.text import Text
 
+from cli.terminal import printable
 from maeari import clock
 from maeari.errors import MaeariError
+from maeari.redaction import redact
 
 app = typer.Typer()
 train_app = typer.Typer(no_args_is_help=True, help="Train a model and register it as a challenger.")
@@ -20,6 +23,10 @@ app.add_typer(train_app, name="train")
 app.add_typer(release_app, name="release")
 app.add_typer(score_app, name="score")
 console = Console()
+
+# As much as a review may have to be landed.
+LONGEST_TEXT = 200_000
+SHOWN_CHARACTERS = 60
 
 # By which figure, with its interval, the versions of a model are listed.
 _MAIN_FIGURES = {"sentiment": ("share right", "accuracy"), "churn": ("ROC-AUC", "roc_auc")}
@@ -135,14 +142,85 @@ def approve(
 
 
 @score_app.command("sentiment")
-def score_sentiment(as_of: AsOf = None) -> None:
-    """Score the reviews known on a day that are not scored yet. Safe to repeat.
+def score_sentiment(
+    as_of: AsOf = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Score this text instead, and write nothing; give it again for more, - reads standard input."
+        ),
+    ] = None,
+    version: Annotated[int | None, typer.Option(help="With --text: by this version; the live one without it.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --text: print one line of JSON a text.")] = False,
+) -> None:
+    """Score the reviews known on a day that are not scored yet, safe to repeat; or the texts that are given.
 
-    Example: `maeari score sentiment`
+    Example: `maeari score sentiment`, or `maeari score sentiment --text "커피가 정말 맛있어요"`
     """
     from ml import sentiment
 
-    console.print(sentiment.score(clock.today(as_of)))
+    if text:
+        if as_of is not None:
+            raise MaeariError("--as-of chooses reviews of the warehouse; leave it out with --text.")
+        _score_texts([_given(one) for one in text], version, as_json)
+    elif version is not None or as_json:
+        raise MaeariError("--version and --json go with --text; reviews are scored by the version in charge of each.")
+    else:
+        console.print(sentiment.score(clock.today(as_of)))
+
+
+def _given(text: str) -> str:
+    """A text as a crawl would land it, or the reason why none would."""
+    if text == "-":
+        try:
+            text = typer.get_text_stream("stdin", encoding="utf-8", errors="strict").read(LONGEST_TEXT + 1)
+        except UnicodeDecodeError:
+            raise MaeariError(
+                "Standard input is not UTF-8 text. Convert it first, such as with `iconv -f cp949 -t utf-8`."
+            ) from None
+    if len(text) > LONGEST_TEXT:
+        raise MaeariError(
+            f"A text has more than {LONGEST_TEXT:,} characters; no review is that long. Give a part of it."
+        )
+    return redact(text)[0]
+
+
+def _score_texts(texts: list[str], version: int | None, as_json: bool) -> None:
+    from ml import registry
+    from ml.sentiment.config import SentimentConfig
+    from ml.sentiment.predict import answer, load
+    from ml.sentiment.text import joined
+
+    version = registry.live_version("sentiment") if version is None else version
+    if version is None:
+        raise MaeariError(
+            "No version of sentiment is live. `maeari models` lists the versions: name one with --version, or train "
+            "one with `maeari train sentiment` and let release_model ask for its approval."
+        )
+    config = SentimentConfig(**registry.registered("sentiment", version).card["config"])
+    answers = answer(load(version), config, [joined(None, text) for text in texts])
+    reasons = {
+        "close": f"wrong with a chance of more than {100 * config.cost_of_unsure:g} %",
+        "unreadable": "no Korean that can be read",
+        None: "",
+    }
+    table = Table("text", "label", "positive", "stars", "unsure because", title=f"sentiment version {version}")
+    for text, probability, label, stars, because in zip(
+        texts,
+        answers.probabilities.tolist(),
+        answers.labels,
+        answers.stars.tolist(),
+        answers.unsure_because,
+        strict=True,
+    ):
+        if as_json:
+            told = {"model_version": version, "positive_probability": probability, "label": label}
+            print(json.dumps({**told, "estimated_stars": stars, "unsure_because": because}))
+        else:
+            shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+            table.add_row(Text(printable(shown)), label, f"{100 * probability:.1f} %", f"{stars:.1f}", reasons[because])
+    if not as_json:
+        console.print(table)
 
 
 @score_app.command("churn")
