@@ -17,10 +17,13 @@ from ml import registry
 from ml.errors import UnknownReview, UnknownVersion
 from ml.sentiment import aspects, picks
 from ml.sentiment.classifier import Contributions, ReviewClassifier
-from ml.sentiment.predict import load
+from ml.sentiment.predict import load, stretches
 from ml.sentiment.text import code_points, joined
 
+FETCH_ROWS = 500
 BATCH_ROWS = 2_000
+BATCH_CHARACTERS = 1_000_000
+"""Long texts make smaller batches, so that memory stays bounded."""
 COMPARED_REVIEWS = 600
 """Picked reviews that one run explains by SHAP and LIME too; what is left waits for the next run."""
 MAX_COMPARED_WORDS = 500
@@ -300,18 +303,18 @@ def explain_reviews(as_of: date) -> dict:
     of `as_of` is read; running it again adds nothing, and a run that broke off goes on where it stopped.
     """
     known_until = clock.end_of_day(as_of)
-    stretches = [stretch for stretch in registry.stretches("sentiment") if stretch.effective_from <= known_until]
+    in_charge = stretches(known_until)
     months = _months(as_of)
     start = clock.start_of_day(months[0])
     by_version: dict[str, int] = {}
-    for stretch in stretches:
-        is_last = stretch is stretches[-1]
+    for stretch in in_charge:
+        is_last = stretch is in_charge[-1]
         since = start if is_last else max(start, stretch.effective_from)
         until = known_until if is_last else stretch.effective_until
         key = str(stretch.version)
         by_version[key] = by_version.get(key, 0) + _explain_stretch(stretch.version, since, until, known_until)
-    picked = sum(picks.pick(month, as_of, stretches) for month in months) if stretches else 0
-    compared, left = _compare_picks(months) if stretches else (0, 0)
+    picked = sum(picks.pick(month, as_of, in_charge) for month in months) if in_charge else 0
+    compared, left = _compare_picks(months) if in_charge else (0, 0)
     return {
         "as_of": as_of.isoformat(),
         "explained": sum(by_version.values()),
@@ -359,11 +362,17 @@ def _explain_stretch(version: int, start: datetime, until: datetime, known_until
 
 def _batches(connection: Connection, parameters: dict) -> Iterator[list[tuple]]:
     with connection.cursor(name="unexplained_reviews", withhold=True) as cursor:
-        cursor.itersize = BATCH_ROWS
+        cursor.itersize = FETCH_ROWS
         cursor.execute(_UNEXPLAINED, parameters)
         connection.commit()
-        rows = iter(cursor)
-        while batch := list(itertools.islice(rows, BATCH_ROWS)):
+        batch, characters = [], 0
+        for row in cursor:
+            batch.append(row)
+            characters += len(row[-2] or "") + len(row[-1])
+            if len(batch) == BATCH_ROWS or characters >= BATCH_CHARACTERS:
+                yield batch
+                batch, characters = [], 0
+        if batch:
             yield batch
 
 
