@@ -203,7 +203,7 @@ def test_a_word_is_held_against_the_month_before(answer):
     word, other = answer("Which words made the difference, this month against the one before?")
     assert (word["month_start_on"], word["rank"], word["term"]) == (date(2026, 3, 1), 1, "좋다")
     assert float(word["difference"]) == -0.5
-    assert (word["is_complete"], word["is_same_version"]) == (False, True)
+    assert (word["is_complete"], word["explained_by_version"]) == (False, 1)
     assert (other["term"], other["difference"]) == ("커피", 0)
     assert [row["stars"] for row in answer("In which reviews do stars and text disagree?")] == [1]
 

@@ -166,7 +166,6 @@ def said_of_two_cafes() -> list[dict]:
                 "month": month,
                 "subject_id": subject,
                 "event_at": written_at,
-                "version": 2 if written_at >= datetime(2026, 3, 1, tzinfo=UTC) else 1,
                 "label": chance.choice(["positive", "negative", "unsure"]),
                 # Exact in 32 bits, so that sums can be compared.
                 "terms": {term: chance.randint(-8000, 8000) / 4096 for term in spoken},
@@ -220,7 +219,7 @@ def published(built):
                 for version in (1, 2)
             ],
         )
-        # The last review is scored and not yet explained; the version that is not in charge says the opposite.
+        # The last review is scored and not yet explained; the first version says the opposite of the second.
         execute_values(
             cursor,
             "insert into predictions.sentiment_explanations (review_id, content_hash, model_version, event_at, "
@@ -228,7 +227,7 @@ def published(built):
             [
                 (
                     one["review_id"], "h", version, one["event_at"], AS_OF, 0, 0, [], list(one["terms"]),
-                    [value if version == one["version"] else -value for value in one["terms"].values()],
+                    [value if version == 2 else -value for value in one["terms"].values()],
                     json.dumps({name: {"score": score, "spans": []} for name, score in one["aspects"].items()}),
                 )
                 for one in said[:-1]
@@ -272,7 +271,7 @@ def test_published_marts_show_the_version_live_at_the_time(published):
     ]
 
 
-def test_months_words_and_aspects_are_what_the_reviews_in_charge_add_up_to(published):
+def test_months_words_and_aspects_are_what_their_reviews_add_up_to(published):
     scored = defaultdict(list)
     for one in said_of_two_cafes():
         scored[one["month"], one["subject_id"]].append(one)
@@ -296,13 +295,14 @@ def test_months_words_and_aspects_are_what_the_reviews_in_charge_add_up_to(publi
         share = wilson_interval(sure.count("positive"), len(sure))
         months.append(
             (*key, len(said), len(said) - len(sure), *near(share.value, share.low, share.high), key[0].month < 4)
-            + (len(now), before and len(before), before and len({one["version"] for one in now + before}) == 1)
+            + (len(now), before and len(before), 1 if key[0].month == 2 else 2)
         )
+        sign = -1 if key[0].month == 2 else 1
         compared = []
         for term in {term for one in now + (before or []) for term in one["terms"]}:
             found, found_before = numbers(key, "terms", term), numbers(key_before, "terms", term)
             if len(found) + len(found_before) >= 3:
-                mean, mean_before = sum(found) / len(now), sum(found_before) / len(before) if before else None
+                mean, mean_before = sign * sum(found) / len(now), sum(found_before) / len(before) if before else None
                 difference = mean - mean_before if before else None
                 compared.append((term, len(found), before and len(found_before), mean, mean_before, difference))
         compared.sort(key=lambda row: -abs(row[-1] if before else row[-3]))
@@ -319,7 +319,7 @@ def test_months_words_and_aspects_are_what_the_reviews_in_charge_add_up_to(publi
     assert months == rows(
         "analyst",
         "select month_start_on, subject_id, reviews, predicted_unsure_reviews, positive_share, positive_share_low, "
-        "positive_share_high, is_complete, explained_reviews, explained_reviews_before, is_same_version "
+        "positive_share_high, is_complete, explained_reviews, explained_reviews_before, explained_by_version "
         f"from marts.subject_months {chosen}",
     )
     assert words == rows(

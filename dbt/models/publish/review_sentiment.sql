@@ -19,45 +19,16 @@ predictions as (
 
 ),
 
-deployments as (
+by_version_in_charge as (
 
-    select *
-
-    from {{ ref('stg_ops__deployments') }}
-
-    where model = 'sentiment'
-
-),
-
-live_at_event as (
-
-    -- Of the versions whose effect had begun, the one released last was live.
-    select distinct on (predictions.review_id, predictions.content_hash, predictions.event_at)
-        predictions.review_id,
-        predictions.content_hash,
-        predictions.event_at,
-        deployments.model_version
+    select distinct on (review_id, content_hash) predictions.*
 
     from predictions
 
-    inner join deployments on predictions.event_at >= deployments.effective_from
-
-    order by
-        predictions.review_id,
-        predictions.content_hash,
-        predictions.event_at,
-        deployments.live_from desc,
-        deployments.deployment_id desc
-
-),
-
-by_live_version as (
-
-    select distinct on (review_id, content_hash) *
-
-    from predictions
-
-    inner join live_at_event using (review_id, content_hash, event_at, model_version)
+    inner join {{ ref('int_sentiment__versions_in_charge') }} as in_charge
+        on predictions.model_version = in_charge.model_version
+        and predictions.event_at >= in_charge.since
+        and predictions.event_at < in_charge.until
 
     order by review_id, content_hash, scored_at desc, event_at desc
 
@@ -68,17 +39,18 @@ select
     reviews.source,
     reviews.subject_id,
     reviews.subject_name,
-    by_live_version.model_version,
-    by_live_version.label as predicted_label,
-    by_live_version.positive_probability,
-    by_live_version.estimated_stars,
-    by_live_version.unsure_because,
+    by_version_in_charge.model_version,
+    by_version_in_charge.label as predicted_label,
+    by_version_in_charge.positive_probability,
+    by_version_in_charge.estimated_stars,
+    by_version_in_charge.unsure_because,
     reviews.sentiment_label,
     reviews.stars,
-    by_live_version.event_at,
-    by_live_version.scored_at,
+    by_version_in_charge.purpose,
+    by_version_in_charge.event_at,
+    by_version_in_charge.scored_at,
     reviews.content_hash
 
 from reviews
 
-inner join by_live_version using (review_id, content_hash)
+inner join by_version_in_charge using (review_id, content_hash)

@@ -1,21 +1,35 @@
 {{ config(indexes=[{'columns': ['source', 'subject_id', 'month_start_on']}]) }}
 
-with by_month as (
+with said as (
+
+    select
+        explained.*,
+        aspect.key as aspect,
+        (aspect.value ->> 'score')::double precision as score
+
+    from {{ ref('int_sentiment__explained_reviews') }} as explained
+
+    cross join lateral jsonb_each(aspects) as aspect
+
+),
+
+by_month as (
 
     select
         month_start_on,
         source,
         subject_id,
-        said.aspect,
-        count(*) as reviews,
-        count(*) filter (where (said.found ->> 'score')::double precision > 0) as positive_reviews,
-        count(*) filter (where (said.found ->> 'score')::double precision < 0) as negative_reviews
+        aspect,
+        count(*) filter (where counts_for_month) as reviews,
+        count(*) filter (where counts_for_month and score > 0) as positive_reviews,
+        count(*) filter (where counts_for_month and score < 0) as negative_reviews,
+        count(*) filter (where counts_for_next_month) as reviews_for_next,
+        count(*) filter (where counts_for_next_month and score > 0) as positive_reviews_for_next,
+        count(*) filter (where counts_for_next_month and score < 0) as negative_reviews_for_next
 
-    from {{ ref('int_sentiment__explained_reviews') }}
+    from said
 
-    cross join lateral jsonb_each(aspects) as said (aspect, found)
-
-    group by month_start_on, source, subject_id, said.aspect
+    group by month_start_on, source, subject_id, aspect
 
 ),
 
@@ -23,7 +37,13 @@ with by_month as (
 told_twice as (
 
     select
-        *,
+        month_start_on,
+        source,
+        subject_id,
+        aspect,
+        reviews,
+        positive_reviews,
+        negative_reviews,
         0 as reviews_before,
         0 as positive_reviews_before,
         0 as negative_reviews_before
@@ -40,9 +60,9 @@ told_twice as (
         0,
         0,
         0,
-        reviews,
-        positive_reviews,
-        negative_reviews
+        reviews_for_next,
+        positive_reviews_for_next,
+        negative_reviews_for_next
 
     from by_month
 
@@ -65,6 +85,8 @@ compared as (
     from told_twice
 
     group by month_start_on, source, subject_id, aspect
+
+    having sum(reviews) + sum(reviews_before) > 0
 
 ),
 

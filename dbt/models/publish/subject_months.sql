@@ -39,9 +39,9 @@ explained as (
         month_start_on,
         source,
         subject_id,
-        count(*) as explained_reviews,
-        min(model_version) as first_version,
-        max(model_version) as last_version
+        count(*) filter (where counts_for_month) as explained_reviews,
+        nullif(count(*) filter (where counts_for_next_month), 0) as explained_reviews_for_next,
+        min(model_version) filter (where counts_for_month) as explained_by_version
 
     from {{ ref('int_sentiment__explained_reviews') }}
 
@@ -55,9 +55,7 @@ explained_before as (
         (month_start_on + interval '1 month')::date as month_start_on,
         source,
         subject_id,
-        explained_reviews,
-        first_version,
-        last_version
+        explained_reviews_for_next as explained_reviews_before
 
     from explained
 
@@ -82,12 +80,8 @@ select
     -- The clock may be a past day's: what came later tells that a source was read beyond the month's end.
     month_start_on < max(month_start_on) over (partition by source) as is_complete,
     coalesce(explained.explained_reviews, 0) as explained_reviews,
-    explained_before.explained_reviews as explained_reviews_before,
-    case
-        when explained.explained_reviews > 0 and explained_before.explained_reviews > 0
-            then least(explained.first_version, explained_before.first_version)
-                = greatest(explained.last_version, explained_before.last_version)
-    end as is_same_version
+    explained_before.explained_reviews_before,
+    explained.explained_by_version
 
 from scored
 

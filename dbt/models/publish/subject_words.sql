@@ -7,8 +7,11 @@ with by_month as (
         source,
         subject_id,
         said.term,
-        count(*) as reviews,
-        sum(said.contribution::double precision) as contributions
+        count(*) filter (where counts_for_month) as reviews,
+        coalesce(sum(said.contribution::double precision) filter (where counts_for_month), 0) as contributions,
+        count(*) filter (where counts_for_next_month) as reviews_for_next,
+        coalesce(sum(said.contribution::double precision) filter (where counts_for_next_month), 0)
+        as contributions_for_next
 
     from {{ ref('int_sentiment__explained_reviews') }}
 
@@ -42,8 +45,8 @@ told_twice as (
         term,
         0,
         0,
-        reviews,
-        contributions
+        reviews_for_next,
+        contributions_for_next
 
     from by_month
 
