@@ -2,11 +2,14 @@
 ### Score the reviews
 
 Runs when the marts were rebuilt or a version went live. Each review is scored by the version that was in charge when
-it was written; a version that goes live also scores the 90 days before. What is scored already is left alone, so a
-rerun goes on where a broken one stopped. While nothing is live it skips.
+it was written; a version that goes live also scores the 90 days before. Then the reviews of this month and the one
+before are explained, and the ones for the pages picked. What is done already is left alone, so a rerun goes on where a
+broken one stopped. While nothing is live it skips.
 
 **If it fails:** *was registered with* means that the saved model is not the one that was approved: `maeari doctor` says
-which, restore it from the backup. `maeari score sentiment` does the same without Airflow.
+which, restore it from the backup. *normalises by rule* means that the live version is older than this release of
+Maeari: train and release a new one. `maeari score sentiment` scores without Airflow. When only `explain` failed, the
+scores are there but not handed on: clear that task.
 """
 
 from datetime import timedelta
@@ -29,16 +32,24 @@ SENTIMENT_PREDICTIONS = Asset(assets.SENTIMENT_PREDICTIONS)
     tags=["sentiment"],
 )
 def score_reviews():
-    @task(outlets=[SENTIMENT_PREDICTIONS])
-    def score(dag_run=None):
+    @task
+    def score(dag_run=None) -> dict:
         from ml.sentiment import score
 
         scored = score(as_of=business_day(dag_run))
         if not scored["by_version"]:
             raise AirflowSkipException("No version was in effect by that day; approve a release first.")
-        yield Metadata(SENTIMENT_PREDICTIONS, {"as_of": scored["as_of"], "scored": scored["scored"]})
+        return scored
 
-    score()
+    @task(outlets=[SENTIMENT_PREDICTIONS])
+    def explain(scored: dict, dag_run=None):
+        from ml.sentiment.explain import explain_reviews
+
+        explained = explain_reviews(as_of=business_day(dag_run))
+        found = {"as_of": scored["as_of"], "scored": scored["scored"], "explained": explained["explained"]}
+        yield Metadata(SENTIMENT_PREDICTIONS, found)
+
+    explain(score())
 
 
 score_reviews()
