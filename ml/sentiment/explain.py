@@ -13,8 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from maeari import clock, postgres
 from maeari.text import Morpheme, Term, morphemes, terms
-from ml import registry
-from ml.errors import UnknownReview, UnknownVersion
+from ml.errors import UnknownReview
 from ml.sentiment import aspects, picks
 from ml.sentiment.classifier import Contributions, ReviewClassifier
 from ml.sentiment.predict import load, stretches
@@ -268,17 +267,6 @@ def explain(classifier: ReviewClassifier, text: str) -> Explanation:
         comparison=compare(classifier, text),
         aspects=aspects.aspect_scores(aspects.load(), text, characters, found),
     )
-
-
-def version_in_charge(as_of: date) -> int:
-    """The version that was in charge when the day ended; `UnknownVersion` when none was."""
-    version = registry.version_for("sentiment", clock.end_of_day(as_of))
-    if version is None:
-        raise UnknownVersion(
-            f"No version of the sentiment model was in charge on {as_of}, so there is nothing to explain by. "
-            "Approve a release first; `maeari models` lists the versions."
-        )
-    return version
 
 
 def read_review(review_id: str, as_of: date) -> str:

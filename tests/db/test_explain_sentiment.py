@@ -77,26 +77,38 @@ def classifiers() -> dict[int, ReviewClassifier]:
     return {seed: ReviewClassifier(feature_bits=14, passes=30, seed=seed).fit(texts, truth) for seed in (1, 2)}
 
 
-@pytest.fixture
-def landed(warehouse, classifiers, monkeypatch):
-    """Reviews landed and built by dbt, and two versions of which none is released."""
-    for name in ("predict", "explain"):
-        monkeypatch.setattr(importlib.import_module(f"ml.sentiment.{name}"), "load", classifiers.__getitem__)
+@pytest.fixture(scope="module")
+def built(new_warehouse, classifiers):
+    """A warehouse of the reviews, built by dbt, and two versions of the model."""
     card = {
         "normalisation": NORMALISATION,
         "config": SentimentConfig().model_dump(),
         "data": {"holdout_from": "2026-01-01T00:00:00+00:00"},
     }
-    with postgres.connect("owner") as connection, connection.cursor() as cursor:
-        cursor.execute("insert into ops.crawls (source, outcome) values ('demo_cafes', 'finished')")
-        postgres.copy_rows(connection, "raw.reviews", REVIEW_COLUMNS, reviews())
-        cursor.execute("insert into ops.training_sets values ('t', 'sentiment', now(), 1, '', '')")
-        for version in classifiers:
-            cursor.execute(
-                "insert into ops.model_versions values ('sentiment', %s, now(), 't', '{}', %s, '', '')",
-                (version, json.dumps(card)),
-            )
-    run_dbt("run", "--select", "+int_reviews__versions")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAEARI_DATABASE_URL", new_warehouse())
+        for name in ("predict", "explain"):
+            patch.setattr(importlib.import_module(f"ml.sentiment.{name}"), "load", classifiers.__getitem__)
+        with postgres.connect("owner") as connection, connection.cursor() as cursor:
+            cursor.execute("insert into ops.crawls (source, outcome) values ('demo_cafes', 'finished')")
+            postgres.copy_rows(connection, "raw.reviews", REVIEW_COLUMNS, reviews())
+            cursor.execute("insert into ops.training_sets values ('t', 'sentiment', now(), 1, '', '')")
+            for version in classifiers:
+                cursor.execute(
+                    "insert into ops.model_versions values ('sentiment', %s, now(), 't', '{}', %s, '', '')",
+                    (version, json.dumps(card)),
+                )
+        run_dbt("run", "--select", "+int_reviews__versions")
+        yield
+
+
+@pytest.fixture
+def landed(built):
+    """The warehouse with nothing released, scored or explained."""
+    fetch(
+        "truncate ops.deployments, predictions.sentiment, predictions.sentiment_explanations,"
+        " predictions.sentiment_picks"
+    )
 
 
 def release(version: int, effective_from: str) -> None:
@@ -222,3 +234,32 @@ def test_a_broken_off_run_goes_on_and_a_new_version_starts_with_two_months(lande
         " join predictions.sentiment_explanations using (review_id, content_hash, model_version) order by 1",
         change,
     ) == [(False, 1), (True, 2)]
+
+
+def test_a_text_or_a_review_is_explained_on_the_terminal(landed, monkeypatch, capsys):
+    from cli.explain import console, explain_sentiment
+    from cli.models import LONGEST_TEXT
+    from maeari.errors import MaeariError
+
+    monkeypatch.setattr(console, "width", 200)
+    release(1, "2026-01-01")
+    explain_sentiment(text="커피는 맛있는데 직원이 \x1b[31m불친절해요\ud800 [bold]010-1234-5678[/bold]")
+    shown = capsys.readouterr().out
+    for expected in ("맛있는데", " +++", " ---", "SHAP", "LIME", "Agreement", "맛 (taste)", "서비스 (service)"):
+        assert expected in shown
+    assert "\x1b" not in shown
+    assert "1234" not in shown
+    assert "[bold]" in shown
+    explain_sentiment(text="맛있어요 " * 700)
+    assert "the 60 strongest of 700" in (shown := capsys.readouterr().out)
+    assert "SHAP and LIME are left out" in shown
+    explain_sentiment(review="demo_cafes:any")
+    assert "\\x1b[31m" in capsys.readouterr().out
+    for options, reason in (
+        ({"review": "demo_cafes:none"}, "No review “demo_cafes:none” was known"),
+        ({"text": "가", "review": "나"}, "not both"),
+        ({"text": "가" * (LONGEST_TEXT + 1)}, "no review is that long"),
+        ({"version": 1}, "--version goes with"),
+    ):
+        with pytest.raises(MaeariError, match=reason):
+            explain_sentiment(**options)
