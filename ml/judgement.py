@@ -1,6 +1,6 @@
 """The rule that says whether a person may be asked to release a challenger, as a pure function of predictions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -73,8 +73,8 @@ class Unseen:
     max_calibration_error: float
     min_gain: float = 0.0
     """What a side must gain at least to be called better; a smaller gain is no more than not being worse."""
-    remark: str | None = None
-    """What the approver must know about the comparison itself."""
+    remarks: Sequence[str] = ()
+    """What the approver must know beside the comparison."""
 
 
 def judge(unseen: Unseen) -> dict:
@@ -111,7 +111,7 @@ def judge(unseen: Unseen) -> dict:
     reasons = _reasons(unseen, figures, comparisons, segments)
     return judged | {
         "may_ask": not any(reason["stops"] for reason in reasons),
-        "reasons": [*([unseen.remark] if unseen.remark else []), *(reason["text"] for reason in reasons)],
+        "reasons": [*unseen.remarks, *(reason["text"] for reason in reasons)],
         "figures": figures,
         "comparisons": comparisons,
         "segments": segments,

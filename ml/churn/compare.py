@@ -23,13 +23,15 @@ def unseen_customers(version: int, live_version: int | None, as_of: date) -> Uns
     """
     challenger = registry.registered("churn", version)
     sides = {"challenger": challenger}
-    remark = None
+    remarks = []
     if live_version is not None:
         live = registry.registered("churn", live_version)
         if live.card["features"] == challenger.card["features"]:
             sides["live"] = live
         else:
-            remark = f"Version {live_version}, live now, learned from other features than there are: not compared."
+            remarks.append(
+                f"Version {live_version}, live now, learned from other features than there are: not compared."
+            )
     config = ChurnConfig(**challenger.card["config"])
     months = read_months(as_of)
     rows, cutoff = _newest(months, max(_day(side.card["data"]["holdout_from"]) for side in sides.values()))
@@ -42,7 +44,7 @@ def unseen_customers(version: int, live_version: int | None, as_of: date) -> Uns
         sides=_sides(rows, months, cutoff, {name: side.version for name, side in sides.items()}, config),
         segments=segments(rows),
         max_calibration_error=config.max_calibration_error,
-        remark=remark,
+        remarks=remarks,
     )
 
 

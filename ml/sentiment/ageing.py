@@ -72,14 +72,17 @@ def measure_ageing(
 
 
 def _summary(found: list[dict]) -> str:
-    """How the models do in the newest period, the same reviews being harder for none of them."""
+    """How the models do in the newest period, whose reviews are equally hard for all of them."""
     newest = max((cutoff["periods"][-1] for cutoff in found), key=lambda period: period["from"])
     models = [
         f"{100 * cutoff['periods'][-1]['accuracy']['value']:.1f} % when trained until {cutoff['trained_until']}"
         for cutoff in found
         if cutoff["periods"][-1]["from"] == newest["from"]
     ]
-    return f"Right in the reviews from {newest['from']} to {newest['until']}: {', '.join(models)}."
+    return (
+        f"Of the reviews from {newest['from']} to {newest['until']}, models of {found[0]['training_rows']:,} reviews "
+        f"got right {', '.join(models)}."
+    )
 
 
 def _cutoffs(rows: pd.DataFrame, unit: str, min_rows: int) -> list[date]:

@@ -9,7 +9,7 @@ from ml import registry
 from ml.judgement import ACCURACY, Side, Unseen
 from ml.sentiment.config import SentimentConfig
 from ml.sentiment.evaluate import baseline
-from ml.sentiment.features import read_labelled, read_rated, segments
+from ml.sentiment.features import read_labelled, read_rated, segments, unlearned
 from ml.sentiment.predict import answer, load
 from ml.sentiment.text import NORMALISATION
 
@@ -22,20 +22,22 @@ def unseen_reviews(version: int, live_version: int | None, as_of: date) -> Unsee
     """
     challenger = registry.registered("sentiment", version)
     versions = {"challenger": challenger}
-    remark = None
+    remarks = []
     if live_version is not None:
         live = registry.registered("sentiment", live_version)
         if live.card["normalisation"] == NORMALISATION:
             versions["live"] = live
         else:
-            remark = (
+            remarks.append(
                 f"Version {live_version}, live now, was trained by an earlier release of Maeari and can neither be "
                 "loaded nor score new reviews: not compared."
             )
+    if summary := challenger.card.get("ageing", {}).get("summary"):
+        remarks.append(f"How it ages: {summary}")
     since = max(datetime.fromisoformat(one.card["data"]["holdout_from"]) for one in versions.values())
     rows = read_labelled(as_of)
-    learned = set().union(*(_learned_texts(*known) for known in {_learning(one) for one in versions.values()}))
-    rows = rows[(rows["written_at"] >= since) & ~rows["key"].isin(learned)].reset_index(drop=True)
+    learned = (_learned_texts(*known) for known in {_learning(one) for one in versions.values()})
+    rows = unlearned(rows[rows["written_at"] >= since], *learned).reset_index(drop=True)
     config = _config(challenger)
     return Unseen(
         measure=ACCURACY,
@@ -47,7 +49,7 @@ def unseen_reviews(version: int, live_version: int | None, as_of: date) -> Unsee
         segments={name: mask.to_numpy() for name, mask in segments(rows).items()},
         max_calibration_error=config.max_calibration_error,
         min_gain=config.min_gain,
-        remark=remark,
+        remarks=remarks,
     )
 
 
@@ -69,6 +71,6 @@ def _learning(registered: registry.Registered) -> tuple[str, str]:
     return registered.card["data"]["as_of"], registered.card["data"]["holdout_from"]
 
 
-def _learned_texts(as_of: str, holdout_from: str) -> set[str]:
+def _learned_texts(as_of: str, holdout_from: str) -> pd.Series:
     known = read_rated(date.fromisoformat(as_of))
-    return set(known["key"][known["written_at"] < pd.Timestamp(holdout_from)])
+    return known["key"][known["written_at"] < pd.Timestamp(holdout_from)]

@@ -93,8 +93,9 @@ def split_by_time(rated: pd.DataFrame, as_of: date, config: SentimentConfig) -> 
     start = _holdout_from(rows["written_at"], as_of, config)
     holdout, middling_holdout = (part[part["written_at"] >= start] for part in (rows, _middling(rated)))
     training, middling = (part[part["written_at"] < start] for part in (rows, _middling(rated)))
-    learned = set(training["key"]) | set(middling["key"])
-    holdout, middling_holdout = (part[~part["key"].isin(learned)] for part in (holdout, middling_holdout))
+    holdout, middling_holdout = (
+        unlearned(part, training["key"], middling["key"]) for part in (holdout, middling_holdout)
+    )
     training, label_noise = without_slips(training)
     positive = int(training["is_positive"].sum())
     if min(positive, len(training) - positive) < MIN_OF_EACH:
@@ -109,6 +110,14 @@ def split_by_time(rated: pd.DataFrame, as_of: date, config: SentimentConfig) -> 
         holdout_from=start,
         known_until=clock.end_of_day(as_of),
     )
+
+
+def unlearned(rows: pd.DataFrame, *learned: pd.Series) -> pd.DataFrame:
+    """The rows whose normalised text is none of the learned ones."""
+    texts = rows["key"].unique()
+    # Few texts are sought among many, because pandas is slow at the opposite.
+    met = set().union(*(keys[keys.isin(texts)] for keys in learned))
+    return rows[~rows["key"].isin(met)]
 
 
 def _middling(rated: pd.DataFrame) -> pd.DataFrame:

@@ -46,6 +46,12 @@ def test_a_better_challenger_may_be_asked_for():
     assert judged["comparisons"]["live"]["is_better"]
 
 
+def test_remarks_come_first_and_judge_nothing():
+    told = judge(unseen(probabilities(0.9, 1), probabilities(0.8, 2), remarks=["Read this.", "And this."]))
+    assert told["may_ask"]
+    assert told["reasons"][:2] == ["Read this.", "And this."]
+
+
 def test_a_worse_challenger_may_not():
     judged = judge(unseen(probabilities(0.8, 1), probabilities(0.9, 2)))
     assert not judged["may_ask"]
