@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 # From these on a stretch is marked weakly, clearly, strongly; the legend of the page says so too.
-STEPS = (0.1, 0.4, 1.0)
+# Of the words of film reviews a half lies below the first, nine in ten below the second.
+STEPS = (0.25, 0.8, 1.5)
 # Within a word the side changes only where the other side gains this much: words, not confetti.
-TURN = 0.4
+TURN = 0.8
 LONGEST_TEXT = 20_000
 # No stretch may begin with what belongs to the character before it.
 _ATTACHED = {"Mn", "Mc", "Me", "Cf", "Sk"}
@@ -92,11 +93,14 @@ def words(
 ) -> list[Word]:
     """Every word in its order; SHAP's and LIME's values only where there is one for each word.
 
-    The contributions are those of this very text, one for each character.
+    The contributions are those of this very text, one for each character. As in `ml/sentiment/explain.py`, white space
+    counts to the word before it, at the beginning to the first word, so that the words add up to the text.
     """
     text = joined(title, body)
     sums = [0.0, *accumulate(contributions)]
-    found = [(match[0], sums[match.end()] - sums[match.start()]) for match in _WORD.finditer(text)]
+    matches = list(_WORD.finditer(text))
+    cuts = [0, *(match.start() for match in matches[1:]), len(text)]
+    found = [(match[0], sums[end] - sums[start]) for match, (start, end) in zip(matches, pairwise(cuts), strict=False)]
     by_method = [
         values if values is not None and len(values) == len(found) else [None] * len(found) for values in (shap, lime)
     ]

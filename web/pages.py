@@ -11,7 +11,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from maeari import clock
 from maeari.settings import Settings
-from web import charts, policies, queries
+from web import charts, policies, queries, sentiment_figures
 from web.render import render
 
 STATIC = {file.name: file for file in (Path(__file__).parent / "static").iterdir()}
@@ -88,9 +88,14 @@ def version_page(request: Request, model: ModelName, number: VersionNumber) -> H
             raise HTTPException(404)
         deployments = [one for one in queries.deployments(cursor, model) if one["version"] == number]
         requests = [one for one in queries.requests(cursor, model) if one["version"] == number]
+    ageing = version["card"].get("ageing")
+    aged = sentiment_figures.accuracy_by_age(ageing) if isinstance(ageing, dict) else None
     return render(
         request,
         "version.html",
+        has_charts=aged is not None,
+        ageing=ageing if isinstance(ageing, dict) else {},
+        aged=aged,
         model=model,
         version=version,
         deployments=deployments,

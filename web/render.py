@@ -45,13 +45,16 @@ ABBREVIATIONS = {
 # jsonb forgets the order in which a card was written: what people ask first comes first, the rest follows.
 READING_ORDER = (
     "summary", "reasons", "may_ask", "intended_use", "segment", "rows", "figures", "challenger", "live", "rival",
-    "baseline", "accuracy", "roc_auc", "pr_auc", "brier_score", "difference", "positive_recall", "negative_recall",
+    "baseline", "accuracy", "unsure_share", "sure_accuracy", "roc_auc",
+    "pr_auc", "brier_score", "difference", "positive_recall", "negative_recall",
     "calibration_error", "comparisons", "segments", "is_better", "is_not_worse", "is_worse", "limits", "data",
     "training_rows", "training_from",
     "training_until", "holdout_rows", "holdout_from", "holdout_until", "window_from", "window_until", "method",
 )  # fmt: skip
 # Parts of a card that are long: a page of their own shows them, and the card keeps them folded.
-LISTS = ("backtest", "feature_tests", "importance", "features")
+LISTS = ("backtest", "feature_tests", "importance", "features", "ageing")
+# Parts that few ask for: the card keeps them folded.
+FOLDED = ("data", "config", "libraries")
 SHARES = ("share", "accuracy", "recall", "probability")
 
 
@@ -113,7 +116,9 @@ def points(share: float) -> str:
 
 def signed(number: float | None) -> str:
     """A contribution to a score, always with its sign."""
-    return "–" if number is None else f"{number:+.2f}".replace("-", "−")
+    if number is None:
+        return "–"
+    return "0.00" if abs(number) < 0.005 else f"{number:+.2f}".replace("-", "−")
 
 
 def when(moment: datetime | date | None) -> str:
@@ -219,7 +224,13 @@ _environment.filters.update(
 )
 _environment.tests.update(interval=is_interval)
 _environment.globals.update(
-    VERDICTS=VERDICTS, OUTCOMES=OUTCOMES, LABELS=LABELS, UNSURE=UNSURE, LISTS=LISTS, plotly_version=version("plotly")
+    VERDICTS=VERDICTS,
+    OUTCOMES=OUTCOMES,
+    LABELS=LABELS,
+    UNSURE=UNSURE,
+    LISTS=LISTS,
+    FOLDED=FOLDED,
+    plotly_version=version("plotly"),
 )
 
 

@@ -1,7 +1,8 @@
 """The pages of the sentiment model: one review explained word by word, and what is said of each subject."""
 
 import math
-from datetime import date, datetime
+import shlex
+from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
@@ -62,15 +63,11 @@ def review_page(
         scores=scores,
         score=score,
         explanation=explanation,
-        unexplained=None if text.is_explained else _why_unexplained(score, explanation),
+        unexplained=None if text.is_explained else _why_unexplained(known, score, explanation),
         text=text,
         words=_strongest(words),
         all_words=len(words),
         largest=max((abs(one.contribution) for one in words), default=0),
-        # What stands between the words is read too: a space tells where a word begins.
-        between=explanation["score"] - explanation["base_score"] - sum(one.contribution for one in words)
-        if words
-        else 0,
         aspects=_aspects(known, explanation) if text.is_explained else [],
     )
 
@@ -135,7 +132,9 @@ def subject_page(
         is_cut=len(weeks) == sentiment_queries.WEEKS_SHOWN,
         months=months,
         shown=shown,
-        before=next((one for one in months if shown and one["month_start_on"] == _month_before(shown)), None),
+        before=next(
+            (one for one in months if shown and one["month_start_on"] == _month_before(shown["month_start_on"])), None
+        ),
         aspects=aspects,
         **_by_direction(words),
         picked={
@@ -167,33 +166,27 @@ def _chosen(cursor: Cursor, review: dict, scores: list[dict], number: int | None
     )
 
 
-def _why_unexplained(score: dict | None, explanation: dict | None) -> dict:
+def _why_unexplained(review: dict, score: dict | None, explanation: dict | None) -> dict:
     """Why the text of a review has no colours, and what to do about it."""
     if score is None:
         return {"why": "It has not been scored yet, so there is nothing to explain.", "how": "maeari score sentiment"}
     if explanation:
         # Explained was the text as it stood when it was scored.
-        return {"why": "The text has been changed or redacted since it was explained, so its words cannot be coloured."}
-    if _month(score["event_at"]) < _month_before({"month_start_on": clock.today().replace(day=1)}):
-        return {
-            "why": "Only reviews of this month and the month before are explained; this one is older.",
-            "how": "maeari explain sentiment --review",
-            "takes_id": True,
-        }
-    return {
-        "why": "It has been scored and waits to be explained, which score_reviews does after scoring.",
-        "how": "maeari explain sentiment --review",
-        "takes_id": True,
-    }
+        why = "The text has been changed or redacted since it was explained, so its words cannot be coloured."
+        return {"why": why, "how": None}
+    if _month(score["event_at"]) < _month_before(clock.today()):
+        why = "Only reviews of this month and the month before are explained; this one is older."
+    else:
+        why = "It has been scored and waits to be explained, which score_reviews does after scoring."
+    return {"why": why, "how": f"maeari explain sentiment --review {shlex.quote(review['review_id'])}"}
 
 
 def _month(moment: datetime) -> date:
     return moment.astimezone(clock.zone()).date().replace(day=1)
 
 
-def _month_before(month: dict) -> date:
-    start = month["month_start_on"]
-    return date(start.year - (start.month == 1), (start.month - 2) % 12 + 1, 1)
+def _month_before(day: date) -> date:
+    return (day.replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
 def _strongest(words: list[colouring.Word]) -> list[colouring.Word]:

@@ -16,6 +16,10 @@ PAGES = [
     "/models/sentiment/windows/2026-05-25/2026-05-31",
     "/reviews",
     "/reviews?label=negative&page=2",
+    "/reviews/demo_cafe%3A1",
+    "/subjects",
+    "/subjects/demo_cafe/store-1",
+    "/subjects/demo_cafe/?id=..",
     "/news",
     "/warehouse",
     "/churn",
@@ -28,6 +32,13 @@ PAGES = [
     "/nowhere",
 ]
 ALL_DRAWN = "[...document.querySelectorAll('figure[data-chart]')].every(one => one.dataset.chart === 'drawn')"
+LOOK = """word => {
+  const look = getComputedStyle(word);
+  return {
+    background: look.backgroundColor, thickness: look.textDecorationThickness,
+    line: look.textDecorationLine === "none" ? "none" : look.textDecorationStyle,
+  };
+}"""
 # Pages made by other tools, which ask for more than they are given.
 MADE_ELSEWHERE = ("/maeari/reports/", "/maeari/warehouse-docs")
 
@@ -77,6 +88,29 @@ def test_charts_are_drawn_in_the_frame_on_a_phone_and_follow_the_colours(airflow
     assert own_errors(viewer.errors) == []
 
 
+def test_words_that_speak_for_either_side_differ_in_colour_and_in_line(airflow, log_in):
+    viewer = log_in("viewer", 375)
+    viewer.page.goto(f"{airflow.url}/maeari/reviews/demo_cafe%3A1")
+    text = viewer.page.locator(".text")
+    backgrounds = set()
+    for colours in ("light", "dark"):
+        viewer.page.emulate_media(color_scheme=colours)
+        waited = text.get_by_text("기다렸는데").evaluate(LOOK)
+        planted = text.get_by_text('onerror="window.__planted').first.evaluate(LOOK)
+        plain = text.get_by_text("하시더라고요").evaluate(LOOK)
+        backgrounds |= {waited["background"], planted["background"]} - {plain["background"]}
+        assert (waited["line"], planted["line"], plain["line"]) == ("dotted", "solid", "none")
+        assert waited["thickness"] != planted["thickness"]
+    assert len(backgrounds) == 4
+    assert viewer.page.get_by_role("row", name=re.compile("기다렸는데 −1.3")).is_visible()
+    assert viewer.page.evaluate("window.__planted") is None
+
+    viewer.page.goto(f"{airflow.url}/maeari/subjects/demo_cafe/store-3")
+    viewer.page.get_by_label("Month").select_option("2026-04-01")
+    viewer.page.get_by_role("button", name="Show").click()
+    viewer.page.get_by_role("heading", name="April 2026 against March 2026").wait_for()
+
+
 def test_without_its_library_a_chart_says_so_and_leaves_its_table(airflow, log_in):
     viewer = log_in("viewer")
     viewer.page.route("**/plotly.min.js*", lambda route: route.abort())
@@ -117,8 +151,9 @@ def test_a_planted_script_is_inert_on_every_page_and_the_question_stays_unanswer
             "a[href], iframe[src], area[href]",
             "all => all.map(one => one.getAttribute('href') || one.getAttribute('src'))",
         )
-        # Of the customers those with hostile names; the others are alike.
-        waiting |= {link for link in links if link.startswith("/maeari/") and "/customers/C" not in link} - seen
+        # Of customers, reviews and subjects those with hostile names or texts; the others are alike.
+        alike = re.compile(r"/customers/C|/reviews/demo_cafe%3A(?!1$)\d|/subjects/demo_cafe/store-[0-4]")
+        waiting |= {link for link in links if link.startswith("/maeari/") and not alike.search(link)} - seen
 
     assert len(seen) > 30
     assert {address for address in seen if address.startswith(MADE_ELSEWHERE)} == {

@@ -69,6 +69,22 @@ def test_the_reviews(photograph):
     photograph("reviews", "/maeari/reviews", lambda page: page.locator(".review").first.wait_for())
 
 
+def test_a_review_word_by_word_and_what_is_said_of_a_subject(photograph):
+    def open_review(page: Page) -> None:
+        # A review that stands for a subject was asked about by SHAP and LIME too.
+        open_subject(page)
+        page.locator("article").get_by_role("link", name="word by word").first.click()
+        page.get_by_role("heading", name="Word by word").wait_for()
+
+    def open_subject(page: Page) -> None:
+        page.locator("table a").first.click()
+        _show("Words that made the difference")(page)
+
+    photograph("review", "/maeari/subjects", open_review)
+    photograph("subject", "/maeari/subjects", open_subject)
+    photograph("subject-phone", "/maeari/subjects", open_subject, width=375)
+
+
 def test_whom_to_contact_and_how_well_that_is_known(photograph):
     photograph("churn", "/maeari/churn", lambda page: page.get_by_role("row").nth(10).wait_for())
     photograph("backtest", "/maeari/churn/backtest", lambda page: page.locator("figure[data-chart=drawn]").wait_for())

@@ -1,0 +1,185 @@
+"""The pages of reviews and subjects over a real warehouse: explained and not, published and not, with hostile texts."""
+
+import re
+from html import unescape
+from pathlib import Path
+
+import psycopg2
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from web.app import create_app
+
+WAREHOUSE_SQL = Path(__file__).parents[1] / "browser" / "warehouse.sql"
+PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
+# One review of each kind that has no colours, and more subjects than a page holds.
+MORE = """
+update marts.fct_reviews set body = body || %(planted)s where review_id = 'demo_cafe:200';
+update marts.fct_reviews set content_hash = 'new' where review_id = 'demo_cafe:201';
+delete from predictions.sentiment_explanations where review_id in ('demo_cafe:202', 'demo_cafe:203');
+select predictions.ensure_sentiment_month('2026-03-15');
+update predictions.sentiment set event_at = '2026-03-31 23:59+09' where review_id = 'demo_cafe:203';
+update predictions.sentiment set label = 'unsure', unsure_because = 'unreadable' where review_id = 'demo_cafe:204';
+insert into marts.weekly_sentiment
+select '2026-05-25', 'demo_bookshop', 'book-' || n, '책 100%% ' || n, 10, 5, 5 from generate_series(1, 60) n;
+"""
+
+
+@pytest.fixture(scope="module")
+def pages() -> TestClient:
+    parent = FastAPI(openapi_url=None)
+    parent.mount("/maeari", create_app(lambda: None))
+    return TestClient(parent, raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def filled(new_warehouse, maeari_home):
+    warehouse = new_warehouse()
+    execute(warehouse, WAREHOUSE_SQL.read_text(), MORE)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MAEARI_DATABASE_URL", warehouse)
+        environment.setenv("MAEARI_AS_OF", "2026-05-31")
+        yield warehouse
+
+
+def execute(warehouse: str, *statements: str) -> None:
+    connection = psycopg2.connect(warehouse)
+    with connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement, {"planted": PLANTED})
+    connection.close()
+
+
+def html(pages: TestClient, address: str) -> str:
+    response = pages.get(f"/maeari{address}")
+    assert response.status_code == 200, (address, response.text)
+    assert "<script>window" not in response.text, address
+    assert "<img" not in response.text, address
+    return response.text
+
+
+def read(pages: TestClient, address: str) -> str:
+    return unescape(re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", html(pages, address))))
+
+
+def test_a_review_is_explained_word_by_word_and_the_words_add_up(pages, filled):
+    page = html(pages, "/reviews/demo_cafe%3A0")
+    shown = read(pages, "/reviews/demo_cafe%3A0")
+    adds = re.findall(r'<bdi>[^<]*</bdi></th>.*?<td class="number">([^<]+)</td>', page, re.DOTALL)
+    begins, ends = re.search(r"begins at (\S+) , .* move it to (\S+) ,", shown).groups()
+
+    assert re.search(r'<span class="plus-3" title="\+1\.\d\d">고소해요\.</span>', page)
+    assert "speaks for a positive review" in shown
+    assert "SHAP agrees closely (+0.93) , LIME hardly (+0.41)" in shown
+    assert "Taste ＋ positive +0.80" in shown
+    assert number(begins) + sum(map(number, adds)) == pytest.approx(number(ends), abs=0.005 * (len(adds) + 2))
+
+
+def number(shown: str) -> float:
+    return float(shown.replace("−", "-"))
+
+
+def test_each_version_that_scored_a_review_can_be_asked(pages, filled):
+    assert "says version 1" in read(pages, "/reviews/demo_cafe%3A1")
+    second = read(pages, "/reviews/demo_cafe%3A1?version=2")
+    assert "says version 2" in second
+    assert "waits to be explained" in second
+    assert pages.get("/maeari/reviews/demo_cafe%3A1?version=3").status_code == 404
+    assert pages.get("/maeari/reviews/nobody").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (200, "changed or redacted since it was explained"),
+        (201, "It has not been scored yet"),
+        (202, "waits to be explained, which score_reviews does"),
+        (203, "Only reviews of this month and the month before are explained; this one is older. "
+              "Next: maeari explain sentiment --review demo_cafe:203"),
+    ],
+)  # fmt: skip
+def test_a_review_without_colours_says_why_and_still_shows_its_text(pages, filled, number, why):
+    page = html(pages, f"/reviews/demo_cafe%3A{number}")
+
+    assert why in read(pages, f"/reviews/demo_cafe%3A{number}")
+    assert 'class="plus' not in page
+    assert 'class="minus' not in page
+    assert re.search(r'<p class="body">\w+', page)
+
+
+def test_unsure_says_why(pages, filled):
+    assert "There is hardly any Korean to read." in read(pages, "/reviews/demo_cafe%3A204")
+    listed = read(pages, "/reviews?label=unsure")
+    assert "○ unsure too close to call" in listed
+    assert "reads like 3." in listed
+    assert "positive, v1" in listed
+
+
+def test_whatever_its_id_a_review_and_a_subject_have_a_page_that_is_linked(pages, filled):
+    listed = {unescape(link) for link in re.findall('href="([^"]*)"', html(pages, "/reviews"))}
+    hostile = [link.removeprefix("/maeari") for link in listed if ".." in link or "script" in link]
+
+    assert len(hostile) == 4
+    for link in hostile:
+        heading = re.search("<h1.*?</h1>", html(pages, link), re.DOTALL)[0]
+        assert ".." in heading or "__planted" in heading
+
+
+def test_subjects_are_searched_sorted_paged_and_compared(pages, filled):
+    first, second = html(pages, "/subjects"), html(pages, "/subjects?page=2")
+    rows = re.compile(r'<th scope="row">')
+
+    assert len(rows.findall(first)) == 50
+    assert len(rows.findall(second)) == 18
+    falling = read(pages, "/subjects?order=falling")
+    assert falling.index("서촌 한옥점") < falling.index("망원 메아리")
+    assert re.search(r"서촌 한옥점 demo_cafe 134 of [\d,]+ 34\.7 % \[26\.9 %, 43\.4 %\].*?▼ -41\.9 points", falling)
+    assert len(rows.findall(html(pages, "/subjects?search=한옥"))) == 1
+    # A sign of SQL's patterns is a character like any other.
+    assert len(rows.findall(html(pages, "/subjects?search=책 100%25 1"))) == 11
+    assert "No subject matches" in read(pages, "/subjects?search=%25%25")
+    assert "No subject matches" in read(pages, f"/subjects?search={PLANTED.replace('&', '')}x")
+    assert pages.get("/maeari/subjects?order=1;drop").status_code == 422
+
+
+def test_a_subject_shows_a_month_against_the_month_before(pages, filled):
+    newest = read(pages, "/subjects/demo_cafe/store-3")
+    assert "May 2026 against April 2026" in newest
+    assert "This month is not over yet" in newest
+    assert "Told by version 1" in newest
+    assert re.search(r"More positive by .* 고소하다 \+0\.30 39 \(33 %\) 2 \(2 %\)", newest)
+    assert re.search(r"More negative by .* 기다리다 −0\.15", newest)
+    assert "Taste 61 before 58 88.0 % [78.0 %, 95.0 %] 73.0 % [61.0 %, 82.0 %]" in newest
+    assert re.search(r"Typical negative .* word by word", newest)
+
+    april = read(pages, "/subjects/demo_cafe/store-3?month=2026-04-01")
+    assert "Of the month before nothing is explained" in april
+    assert "No reviews have been picked" in april
+    assert "never explained" in read(pages, "/subjects/demo_cafe/store-3?month=2026-01-01")
+    assert pages.get("/maeari/subjects/demo_cafe/store-3?month=2019-01-01").status_code == 404
+    assert pages.get("/maeari/subjects/demo_cafe/nobody").status_code == 404
+
+
+def test_a_card_shows_its_ageing_and_an_older_card_still_opens(pages, filled):
+    newer, older = read(pages, "/models/sentiment/versions/2"), read(pages, "/models/sentiment/versions/1")
+
+    assert "It answers “unsure” in 7.2 % [6.4 %, 8.0 %] on 4,102 : 290 too close to call" in newer
+    assert "off by 0.71 on average" in newer
+    assert "3.1 % carry stars that contradict" in newer
+    assert re.search(r"2025-10-01 86\.1 % \[84\.8 %, 87\.2 %\] 87\.3 %", newer)
+    assert "How it ages" not in older
+    assert "In short" not in older
+    execute(filled, 'update ops.model_versions set card = card || \'{"ageing": {"skipped": "Too few years."}}\'')
+    assert "Too few years." in read(pages, "/models/sentiment/versions/1")
+
+
+def test_nothing_published_yet_says_what_to_do(pages, filled):
+    execute(filled, "drop table marts.subject_words; truncate marts.weekly_sentiment")
+    assert "No scored review has been published yet" in read(pages, "/subjects")
+    assert "maeari publish" in read(pages, "/subjects/demo_cafe/store-3")
+
+    execute(filled, "drop table marts.weekly_sentiment, marts.dim_subjects")
+    assert "maeari publish" in read(pages, "/subjects")
+    assert pages.get("/maeari/subjects/demo_cafe/store-3").status_code == 404
+    assert "says version 1" in read(pages, "/reviews/demo_cafe%3A0")
