@@ -52,15 +52,23 @@ def read_rated(as_of: date) -> pd.DataFrame:
     with postgres.connect("ml") as connection, connection.cursor() as cursor:
         cursor.execute(_RATED_ROWS, {"known_until": clock.end_of_day(as_of)})
         rows = cursor.fetchall()
-    frame = pd.DataFrame(
-        rows, columns=["review_id", "version_no", "source", "title", "body", "written_at", "sentiment_label", "stars"]
+    # Column by column, because pandas is slow at handing out its strings one by one.
+    columns = zip(*rows, strict=True) if rows else 8 * [()]
+    review_ids, versions, sources, titles, bodies, written_at, labels, stars = columns
+    texts = [joined(title, body) for title, body in zip(titles, bodies, strict=True)]
+    is_positive = [{"positive": True, "negative": False}.get(label) for label in labels]
+    return pd.DataFrame(
+        {
+            "review_id": pd.Series(review_ids, dtype="str"),
+            "version_no": pd.Series(versions, dtype="int64"),
+            "source": pd.Series(sources, dtype="str"),
+            "written_at": pd.to_datetime(pd.Series(written_at, dtype="object"), utc=True),
+            "text": pd.Series(texts, dtype="str"),
+            "key": pd.Series(normalise(texts).texts(), dtype="str"),
+            "is_positive": pd.array(is_positive, dtype="boolean"),
+            "stars": pd.Series(stars, dtype="float64"),
+        }
     )
-    frame["written_at"] = pd.to_datetime(frame["written_at"], utc=True)
-    frame["text"] = [joined(title, body) for title, body in zip(frame["title"], frame["body"], strict=True)]
-    frame["key"] = normalise(frame["text"]).texts()
-    frame["stars"] = frame["stars"].astype(float)
-    frame["is_positive"] = frame["sentiment_label"].map({"positive": True, "negative": False}).astype("boolean")
-    return frame.drop(columns=["title", "body", "sentiment_label"])
 
 
 def read_labelled(as_of: date) -> pd.DataFrame:
