@@ -26,7 +26,7 @@ BATCH_CHARACTERS = 1_000_000
 COMPARED_REVIEWS = 600
 """Picked reviews that one run explains by SHAP and LIME too; what is left waits for the next run."""
 MAX_COMPARED_WORDS = 500
-LIME_DRAWS = 1_000
+LIME_DRAWS = 500
 SHAP_PERMUTATIONS = 10
 SEED = 0
 

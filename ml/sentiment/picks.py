@@ -112,6 +112,7 @@ _PICK = """
             and subject_terms.place <= %(strongest_terms)s
 
         where explained.text_says in ('positive', 'negative')
+            and coalesce(explained.stars_say, explained.text_says) = explained.text_says
             and explained.characters between %(shortest)s and %(longest)s
             and sign(subject_terms.weight) = case explained.text_says when 'positive' then 1 else -1 end
             and sign(said.contribution) = sign(subject_terms.weight)
@@ -172,8 +173,9 @@ _PICK = """
 def pick(month: date, as_of: date, stretches: Sequence[Stretch]) -> int:
     """Make the picks of a month (its first day) anew from what was known at the end of `as_of`; returns how many.
 
-    Typical are the reviews that carry most of the terms that made the subject's month, disagreeing those whose stars
-    say one thing and whose text surely the other. Both kinds have at most one review an author.
+    Typical are the reviews that carry most of the terms that made the subject's month and whose stars do not say the
+    opposite; disagreeing are those whose stars say one thing and whose text surely the other. Each kind has at most
+    one review an author.
     """
     following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
     parameters = {

@@ -168,6 +168,7 @@ def test_reviews_of_two_months_are_explained_once_and_picked(landed, classifiers
     for kind, mark in (("typical_positive", "good"), ("typical_negative", "bad")):
         of_april = [row for row in picked(kind) if row[0] == date(2026, 4, 1)]
         assert [row[2] for row in of_april] == [1, 2, 3]
+        assert {row[3] for row in picked(kind)}.isdisjoint({"demo_cafes:angry", "demo_cafes:kind"})
         assert all(f"4-{mark}" in row[3] or "first-hour" in row[3] for row in of_april)
     assert fetch(
         "select count(*) from (select month_start_on, source, subject_id, kind, author_key from"
