@@ -340,6 +340,8 @@ def test_a_pick_shows_its_text_while_the_version_in_charge_and_the_text_are_the_
     assert rows("web", "select rank, review_id, body, estimated_stars from marts.subject_reviews") == [
         (1, "cafes:598", HOSTILE, 3)
     ]
+    ((description,),) = rows("web", "select obj_description('marts.subject_reviews'::regclass)")
+    assert description.startswith("One row per month")
 
 
 def test_every_model_states_its_grain_and_every_mart_keeps_a_contract(manifest):
