@@ -39,8 +39,8 @@ def read(file: Path) -> pd.DataFrame:
     """
     try:
         with file.open("rb") as stream:
-            packed = stream.read(2) == _GZIP_MARK
-            stream.seek(0)
+            # Looked at without a step forward, because a pipe knows none back.
+            packed = stream.peek(len(_GZIP_MARK)).startswith(_GZIP_MARK)
             rows = list(_rows(gzip.GzipFile(fileobj=stream) if packed else stream, file.name))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnreadableDataset(f"{file.name} is not a whole gzip file: {error}. Fetch it again.") from error
