@@ -12,7 +12,7 @@ import numpy as np
 from psycopg2.extensions import connection as Connection
 
 from maeari import clock, postgres
-from maeari.text import Morpheme, Term, morphemes, terms
+from maeari.text import LONGEST, Morpheme, Term, morphemes, terms
 from ml.errors import UnknownReview
 from ml.sentiment import aspects, picks
 from ml.sentiment.classifier import Contributions, ReviewClassifier
@@ -107,7 +107,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a classifier gives a text its score: `base_score` and the words add up to `score`, so do the morphemes."""
+    """Why a classifier gives a text its score: `base_score` and the words add up to `score`.
+
+    So do the morphemes, of a text that is read to its end. Aspects are told whatever the text is about.
+    """
 
     text: str
     base_score: float
@@ -151,12 +154,13 @@ def words(text: str, characters: np.ndarray) -> list[Part]:
 
 
 def morpheme_parts(text: str, characters: np.ndarray, found: Sequence[Morpheme]) -> list[Part]:
-    """The morphemes of a text with their contributions, which add up to the text's where it has any morpheme.
+    """The morphemes of a text with their contributions, which add up to those of the characters that are read.
 
     A character of several, as 했 is 하 and 었, is parted evenly; what no morpheme covers counts to the one before.
     """
     if not found:
         return []
+    text, characters = text[:LONGEST], characters[:LONGEST]
     starts = np.array([morpheme.start for morpheme in found])
     ends = np.maximum([morpheme.end for morpheme in found], np.append(starts[1:], len(text)))
     starts[0] = 0

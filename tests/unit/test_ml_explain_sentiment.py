@@ -99,7 +99,7 @@ def test_any_text_is_explained(classifier, text):
     found = explain.explain(classifier, text)
     assert 0 <= found.probability <= 1
     assert [word.text for word in found.words] == text.split()
-    assert np.isfinite(found.score)
+    assert found.base_score + sum(word.contribution for word in found.words) == pytest.approx(found.score, rel=1e-4)
     assert (found.comparison is None) == (len(text.split()) > explain.MAX_COMPARED_WORDS)
 
 
