@@ -16,7 +16,7 @@ from ml.sentiment.config import SentimentConfig
 from ml.sentiment.text import NORMALISATION, joined
 
 BACKFILL_DAYS = 90
-FETCH_ROWS = 500
+FETCH_ROWS = 200
 BATCH_ROWS = 50_000
 BATCH_CHARACTERS = 8_000_000
 """Long texts make smaller batches, so that memory stays bounded."""
