@@ -72,7 +72,7 @@ def colour(
     """The text in stretches; in one, unmarked, where contributions are missing or belong to another text."""
     text = joined(title, body)
     is_explained = contributions is not None and len(contributions) == len(text)
-    values = contributions if is_explained else None
+    values = _without_spaces(text, contributions) if is_explained else None
     # A line break never composes with what stands before it, so the title ends where it ends alone.
     title_end = len(joined(None, title)) if title else 0
     body_start = min(len(text), title_end + 1) if title else 0
@@ -93,20 +93,30 @@ def words(
 ) -> list[Word]:
     """Every word in its order; SHAP's and LIME's values only where there is one for each word.
 
-    The contributions are those of this very text, one for each character. As in `ml/sentiment/explain.py`, white space
-    counts to the word before it, at the beginning to the first word, so that the words add up to the text.
+    The contributions are those of this very text, one for each character.
     """
     text = joined(title, body)
-    sums = [0.0, *accumulate(contributions)]
-    matches = list(_WORD.finditer(text))
-    cuts = [0, *(match.start() for match in matches[1:]), len(text)]
-    found = [(match[0], sums[end] - sums[start]) for match, (start, end) in zip(matches, pairwise(cuts), strict=False)]
+    sums = [0.0, *accumulate(_without_spaces(text, contributions))]
+    found = [(match[0], sums[match.end()] - sums[match.start()]) for match in _WORD.finditer(text)]
     by_method = [
         values if values is not None and len(values) == len(found) else [None] * len(found) for values in (shap, lime)
     ]
     return [
         Word(word, value, by_shap, by_lime) for (word, value), by_shap, by_lime in zip(found, *by_method, strict=True)
     ]
+
+
+def _without_spaces(text: str, contributions: Sequence[float]) -> list[float]:
+    """The contributions with those of white space moved to the word before it, at the beginning to the first word.
+
+    So the words add up to the text, as they do in `ml/sentiment/explain.py`.
+    """
+    values, words = list(contributions), list(_WORD.finditer(text))
+    for word, following in pairwise([*words, None]):
+        values[word.end() - 1] += sum(values[word.end() : following.start() if following else len(text)])
+    if words:
+        values[words[0].start()] += sum(values[: words[0].start()])
+    return values
 
 
 def _stretches(text: str, values: Sequence[float] | None, start: int, end: int) -> list[Stretch]:

@@ -146,7 +146,7 @@ def test_subjects_are_searched_sorted_paged_and_compared(pages, filled):
 def test_a_subject_shows_a_month_against_the_month_before(pages, filled):
     newest = read(pages, "/subjects/demo_cafe/store-3")
     assert "May 2026 against April 2026" in newest
-    assert "This month is not over yet" in newest
+    assert "This month may not be over yet" in newest
     assert "Told by version 1" in newest
     assert re.search(r"More positive by .* 고소하다 \+0\.30 39 \(33 %\) 2 \(2 %\)", newest)
     assert re.search(r"More negative by .* 기다리다 −0\.15", newest)

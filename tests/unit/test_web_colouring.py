@@ -32,6 +32,8 @@ def test_no_character_is_lost_and_the_words_are_those_of_the_explanation(title, 
     assert shown + "".join(one.text for one in whole.body) == text.joined(title, body)
     expected = explain.words(text.joined(title, body), np.array(values))
     assert [word.text for word in words] == [word.text for word in expected]
+    marked = sum(one.contribution or 0 for one in [*whole.title, *whole.body])
+    assert marked == pytest.approx(sum(word.contribution for word in words), abs=1e-6)
     assert [word.contribution for word in words] == pytest.approx([word.contribution for word in expected], abs=1e-6)
 
 
