@@ -151,8 +151,10 @@ def test_a_planted_script_is_inert_on_every_page_and_the_question_stays_unanswer
             "a[href], iframe[src], area[href]",
             "all => all.map(one => one.getAttribute('href') || one.getAttribute('src'))",
         )
-        # Of customers, reviews and subjects those with hostile names or texts; the others are alike.
-        alike = re.compile(r"/customers/C|/reviews/demo_cafe%3A(?!1$)\d|/subjects/demo_cafe/store-[0-4]")
+        # Of customers, reviews and subjects those with hostile names or texts, of windows few; the others are alike.
+        alike = re.compile(
+            r"/customers/C|/reviews/demo_cafe%3A(?!1$)\d|/subjects/demo_cafe/store-[0-4]|/windows/2026-0[1-4]"
+        )
         waiting |= {link for link in links if link.startswith("/maeari/") and not alike.search(link)} - seen
 
     assert len(seen) > 30
