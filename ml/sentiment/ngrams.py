@@ -1,8 +1,9 @@
 """Compiled loops over code points: folding of spelling, and a linear model over hashed character n-grams.
 
-Each text stands between two spaces; its n-grams of `shortest` to `longest` characters are hashed into the weights,
-every occurrence counting once, divided by the square root of their number. So a score is a sum over occurrences, and
-each occurrence's part can be given to the characters that it covers.
+A text has two kinds of n-grams: of its characters between two spaces, and of its syllables less spaces and final
+consonants, which stay the same where spacing and endings differ (재밌 다, 재미있다). Each is hashed to a column of a
+table that holds its weight and the square of its scale. A score is the sum of the weights of all occurrences, divided
+by the length of their scales, so that each occurrence's part can be given to the characters that it covers.
 """
 
 import tempfile
@@ -38,6 +39,7 @@ compiled = _compiler()
 _SPACE, _ZERO = 32, 48
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _ROTATION = np.uint64(29)
+_STEM_SHORTEST, _STEM_LONGEST, _STEM_SEED = 2, 4, np.uint64(0x5851F42D4C957F2D)
 _FIRST_SYLLABLE, _LAST_SYLLABLE = 0xAC00, 0xD7A3
 _FINALS, _VOWELS, _SILENT_INITIAL = 28, 21, 11
 
@@ -115,93 +117,205 @@ def _at(codes, start, end, place):
 
 
 @compiled
-def _features(codes, start, end, shortest, longest, shift, found):
-    """Write the column of each n-gram of a text into `found` and return their number."""
+def _mixed(hashed, code):
+    hashed = (hashed ^ code) * _MULTIPLIER
+    return hashed ^ (hashed >> _ROTATION)
+
+
+@compiled
+def _desk(offsets, longest):
+    """Room for the n-grams of the longest text: columns, where each begins and ends, and syllables with places."""
+    most = 0
+    for row in range(len(offsets) - 1):
+        most = max(most, offsets[row + 1] - offsets[row])
+    room = (most + 2) * (longest + _STEM_LONGEST - _STEM_SHORTEST + 1)
+    return (
+        np.empty(room, np.uint32), np.empty(room, np.int64), np.empty(room, np.int64),
+        np.empty(most, np.uint64), np.empty(most, np.int64),
+    )  # fmt: skip
+
+
+@compiled
+def _features(codes, start, end, shortest, longest, shift, desk):
+    """Write the column of each n-gram of a text and the characters it covers on the desk, and return their number."""
+    found, begins, ends, stems, places = desk
     count = 0
+    if start == end:
+        return count
     for place in range(start - 1, end):
         hashed = np.uint64(0)
         for length in range(1, longest + 1):
             if place + length > end + 1:
                 break
-            hashed = (hashed ^ _at(codes, start, end, place + length - 1)) * _MULTIPLIER
-            hashed ^= hashed >> _ROTATION
+            hashed = _mixed(hashed, _at(codes, start, end, place + length - 1))
             if length >= shortest and (length > 1 or _at(codes, start, end, place) != _SPACE):
                 found[count] = (hashed * _MULTIPLIER) >> shift
+                begins[count], ends[count] = max(place, start), min(place + length, end)
+                count += 1
+    size = 0
+    for place in range(start, end):
+        code = np.int64(codes[place])
+        if code == _SPACE:
+            continue
+        if _FIRST_SYLLABLE <= code <= _LAST_SYLLABLE:
+            code -= (code - _FIRST_SYLLABLE) % _FINALS
+        stems[size], places[size] = code, place
+        size += 1
+    for first in range(size):
+        hashed = _STEM_SEED
+        for last in range(first, min(first + _STEM_LONGEST, size)):
+            hashed = _mixed(hashed, stems[last])
+            if last - first + 1 >= _STEM_SHORTEST:
+                found[count] = (hashed * _MULTIPLIER) >> shift
+                begins[count], ends[count] = places[first], places[last] + 1
                 count += 1
     return count
 
 
 @compiled
-def _longest_text(offsets):
-    longest = 0
+def extract(codes, offsets, shortest, longest, shift):
+    """The column of each n-gram of each text, one text after the other, and where each text's begin."""
+    desk = _desk(offsets, longest)
+    starts = np.zeros(len(offsets), np.int64)
     for row in range(len(offsets) - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    return longest
+        count = _features(codes, offsets[row], offsets[row + 1], shortest, longest, shift, desk)
+        starts[row + 1] = starts[row] + count
+    columns = np.empty(starts[-1], np.uint32)
+    for row in range(len(offsets) - 1):
+        count = _features(codes, offsets[row], offsets[row + 1], shortest, longest, shift, desk)
+        columns[starts[row] : starts[row + 1]] = desk[0][:count]
+    return columns, starts
 
 
 @compiled
-def score(codes, offsets, weights, intercept, shortest, longest, shift):
-    """The score of each text: the intercept and the sum of its n-grams' weights by the root of their number."""
-    found = np.empty((_longest_text(offsets) + 2) * longest, np.int64)
-    scores = np.empty(len(offsets) - 1, np.float64)
-    for row in range(len(scores)):
-        count = _features(codes, offsets[row], offsets[row + 1], shortest, longest, shift, found)
-        total = 0.0
-        for index in range(count):
-            total += weights[found[index]]
-        scores[row] = intercept + total / np.sqrt(max(count, 1))
+def count(columns, starts, rows, weights, is_positive, size):
+    """The weight of positive and of negative rows that each column occurs in, and its number of occurrences."""
+    positive, negative = np.zeros(size, np.float64), np.zeros(size, np.float64)
+    occurrences = np.zeros(size, np.int64)
+    for row in rows:
+        for index in range(starts[row], starts[row + 1]):
+            if is_positive[row]:
+                positive[columns[index]] += weights[row]
+            else:
+                negative[columns[index]] += weights[row]
+            occurrences[columns[index]] += 1
+    return positive, negative, occurrences
+
+
+@compiled
+def solve(columns, starts, rows, costs, is_positive, table, passes, tolerance, seed):
+    """Fill the weights of `table` with those of logistic regression on its scales, and return the intercept.
+
+    Dual coordinate descent (Yu, Huang and Lin 2011) on L2-regularised logistic loss, `costs` being what each row's
+    loss counts. Rows are visited in an order drawn by the seed, at most `passes` times each, until the dual variables
+    move by less than `tolerance` on average.
+    """
+    np.random.seed(seed)
+    order = rows.copy()
+    duals = np.zeros(len(starts) - 1, np.float64)
+    norms = np.zeros(len(starts) - 1, np.float64)
+    lengths = np.ones(len(starts) - 1, np.float64)
+    seen = np.zeros(len(table), np.int32)
+    for row in rows:
+        once, repeated = 0.0, 0.0
+        for index in range(starts[row], starts[row + 1]):
+            column = columns[index]
+            once += table[column, 1]
+            # The square of a sum, an occurrence at a time.
+            repeated += (2 * seen[column] + 1) * table[column, 1]
+            seen[column] += 1
+        for index in range(starts[row], starts[row + 1]):
+            seen[columns[index]] = 0
+        if once > 0:
+            norms[row] = 1.0 / np.sqrt(once)
+            lengths[row] += repeated / once
+    intercept = 0.0
+    for _ in range(passes):
+        np.random.shuffle(order)
+        moved = 0.0
+        for row in order:
+            total = 0.0
+            for index in range(starts[row], starts[row + 1]):
+                total += table[columns[index], 0]
+            target = 1.0 if is_positive[row] else 0.0
+            change = _step(intercept + total * norms[row], costs[row] * lengths[row], target, duals[row])
+            duals[row] += change
+            moved += abs(change)
+            change *= costs[row]
+            intercept += change
+            change *= norms[row]
+            for index in range(starts[row], starts[row + 1]):
+                column = columns[index]
+                table[column, 0] += np.float32(change * table[column, 1])
+        if moved < tolerance * len(order):
+            break
+    return intercept
+
+
+@compiled
+def _step(margin, reach, target, dual):
+    """By how much a row's dual variable changes to be the target less the chance at the margin that this makes."""
+    low, high = margin + reach * (target - 1.0 - dual), margin + reach * (target - dual)
+    found = margin
+    for _ in range(20):
+        chance = 1.0 / (1.0 + np.exp(-found))
+        error = found - margin - reach * (target - dual - chance)
+        if error > 0:
+            high = found
+        else:
+            low = found
+        if abs(error) < 1e-4:
+            break
+        found -= error / (1.0 + reach * chance * (1.0 - chance))
+        if found <= low or found >= high:
+            found = (low + high) / 2
+    return target - 1.0 / (1.0 + np.exp(-found)) - dual
+
+
+@compiled
+def score_columns(columns, starts, rows, table, intercept):
+    """The score of each of the rows whose columns were extracted."""
+    scores = np.empty(len(rows), np.float64)
+    for place in range(len(rows)):
+        total, squares = 0.0, 0.0
+        for index in range(starts[rows[place]], starts[rows[place] + 1]):
+            total += table[columns[index], 0]
+            squares += table[columns[index], 1]
+        scores[place] = intercept + (total / np.sqrt(squares) if squares > 0 else 0.0)
     return scores
 
 
 @compiled
-def contribute(codes, offsets, origins, given_offsets, weights, shortest, longest, shift):
-    """For each character of the given texts the sum of its shares in the n-grams that cover it."""
-    values = np.zeros(given_offsets[-1], np.float64)
-    found = np.empty((_longest_text(offsets) + 2) * longest, np.int64)
-    for row in range(len(offsets) - 1):
-        start, end = offsets[row], offsets[row + 1]
-        norm = np.sqrt(max(_features(codes, start, end, shortest, longest, shift, found), 1))
-        count = 0
-        for place in range(start - 1, end):
-            for length in range(1, longest + 1):
-                if place + length > end + 1:
-                    break
-                if length < shortest or (length == 1 and _at(codes, start, end, place) == _SPACE):
-                    continue
-                weight = weights[found[count]] / norm
-                count += 1
-                first, last = max(place, start), min(place + length, end)
-                for covered in range(first, last):
-                    values[given_offsets[row] + origins[covered]] += weight / (last - first)
-    return values.astype(np.float32)
+def score(codes, offsets, table, intercept, shortest, longest, shift):
+    """The score of each text: the intercept and the sum of its weights by the length of its scales."""
+    desk = _desk(offsets, longest)
+    found = desk[0]
+    scores = np.empty(len(offsets) - 1, np.float64)
+    for row in range(len(scores)):
+        total, squares = 0.0, 0.0
+        for index in range(_features(codes, offsets[row], offsets[row + 1], shortest, longest, shift, desk)):
+            total += table[found[index], 0]
+            squares += table[found[index], 1]
+        scores[row] = intercept + (total / np.sqrt(squares) if squares > 0 else 0.0)
+    return scores
 
 
 @compiled
-def fit(codes, offsets, targets, sample_weights, order, shortest, longest, shift, columns, penalty):
-    """Weights and intercept of logistic regression by stochastic gradient descent in the order of rows given.
-
-    The step is that of Bottou (2012): 1 / (penalty * (t + t0)). L2 penalty on the weights, none on the intercept.
-    """
-    weights = np.zeros(columns, np.float32)
-    found = np.empty((_longest_text(offsets) + 2) * longest, np.int64)
-    intercept, scale = 0.0, 1.0
-    first_step = 1.0 / (penalty * 4.0)
-    for step in range(len(order)):
-        row = order[step]
-        rate = 1.0 / (penalty * (step + first_step))
-        count = _features(codes, offsets[row], offsets[row + 1], shortest, longest, shift, found)
-        norm = np.sqrt(max(count, 1))
-        total = 0.0
+def contribute(codes, offsets, origins, given_offsets, table, shortest, longest, shift):
+    """For each character of the given texts the sum of its equal shares in the n-grams that cover it."""
+    values = np.zeros(given_offsets[-1], np.float64)
+    desk = _desk(offsets, longest)
+    found, begins, ends = desk[:3]
+    for row in range(len(offsets) - 1):
+        count = _features(codes, offsets[row], offsets[row + 1], shortest, longest, shift, desk)
+        squares = 0.0
         for index in range(count):
-            total += weights[found[index]]
-        margin = intercept + scale * total / norm
-        gradient = sample_weights[row] * (1.0 / (1.0 + np.exp(-margin)) - targets[row])
-        scale *= 1.0 - rate * penalty
-        change = np.float32(rate * gradient / (norm * scale))
+            squares += table[found[index], 1]
+        if squares == 0:
+            continue
+        norm = 1.0 / np.sqrt(squares)
         for index in range(count):
-            weights[found[index]] -= change
-        intercept -= 0.01 * rate * gradient
-        if scale < 1e-6:
-            weights *= np.float32(scale)
-            scale = 1.0
-    return weights * np.float32(scale), intercept
+            part = table[found[index], 0] * norm / (ends[index] - begins[index])
+            for place in range(begins[index], ends[index]):
+                values[given_offsets[row] + origins[place]] += part
+    return values.astype(np.float32)

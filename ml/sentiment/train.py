@@ -54,7 +54,7 @@ def train(as_of: date, config: SentimentConfig | None = None) -> Trained:
     config = config or SentimentConfig()
     rated = read_rated(as_of)
     split = split_by_time(rated, as_of, config)
-    classifier = fit(split.training, config)
+    classifier = fit(split.training, config, split.middling)
     figures = evaluate(classifier, config, split)
     ageing = measure_ageing(labelled(rated), fit, config, known=read_labelled)
     version = registry.register(
@@ -68,14 +68,15 @@ def train(as_of: date, config: SentimentConfig | None = None) -> Trained:
     return Trained(version, as_of, len(split.training), figures)
 
 
-def fit(training: pd.DataFrame, config: SentimentConfig) -> ReviewClassifier:
-    """A classifier of the training rows, the same for the same rows and seed."""
+def fit(training: pd.DataFrame, config: SentimentConfig, middling: pd.DataFrame | None = None) -> ReviewClassifier:
+    """A classifier of the training rows and of those without a label, the same for the same rows and seed."""
+    rows = training if middling is None else pd.concat([training, middling], ignore_index=True)
     parameters = config.model_dump(include=set(ReviewClassifier().get_params()))
     return ReviewClassifier(**parameters).fit(
-        training["text"].tolist(),
-        training["is_positive"].to_numpy(),
-        sample_weight=_recency(training, config),
-        stars=training["stars"].to_numpy(),
+        rows["text"].tolist(),
+        rows["is_positive"].to_numpy(dtype=object, na_value=None),
+        sample_weight=_recency(rows, config),
+        stars=rows["stars"].to_numpy(),
     )
 
 

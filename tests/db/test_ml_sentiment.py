@@ -162,12 +162,12 @@ def test_the_written_down_query_gives_the_training_rows_again(first):
 
 def test_the_same_rows_and_seed_give_the_same_model(first, pipeline):
     from ml.sentiment.config import SentimentConfig
-    from ml.sentiment.features import read_labelled, split_by_time
+    from ml.sentiment.features import read_rated, split_by_time
     from ml.sentiment.predict import predict
     from ml.sentiment.train import fit
 
-    split = split_by_time(read_labelled(FIRST), FIRST, SentimentConfig())
-    again = predict(fit(split.training, SentimentConfig()), split.holdout["text"])
+    split = split_by_time(read_rated(FIRST), FIRST, SentimentConfig())
+    again = predict(fit(split.training, SentimentConfig(), split.middling), split.holdout["text"])
     np.testing.assert_array_equal(again, predict(pipeline, split.holdout["text"]))
 
 

@@ -44,6 +44,7 @@ def test_there_are_pages():
         "develop.md",
         "importing.md",
         "runbook.md",
+        "sentiment.md",
         "sql.md",
     ]
     assert any(commands(page) for page in PAGES)
