@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 from maeari import clock
 from ml.sentiment.classifier import ReviewClassifier
 from ml.sentiment.config import SentimentConfig
-from ml.sentiment.features import MIN_OF_EACH, without_slips
+from ml.sentiment.features import MIN_OF_EACH, labelled, without_slips
 from ml.statistics import share
 
 MAX_CUTOFFS = 3
@@ -25,31 +25,37 @@ _PERIODS = {"year": "Y", "quarter": "Q"}
 
 def measure_ageing(
     rows: pd.DataFrame,
-    fit: Callable[[pd.DataFrame, SentimentConfig], ReviewClassifier],
+    fit: Callable[[pd.DataFrame, SentimentConfig, pd.DataFrame], ReviewClassifier],
     config: SentimentConfig,
     known: Callable[[date], pd.DataFrame] | None = None,
 ) -> dict:
     """Accuracy by period of models trained until at most three earlier days, as JSON; or why there are none.
 
-    `rows` are labelled rows with the columns `written_at, text, key, is_positive`, which are judged; `known` gives the
-    rows as they were known at the end of a day, of which those written until then teach (without it, those of `rows`).
-    Periods are calendar years, or quarters where the years give fewer than two models. All models learn from the same
-    number of rows, drawn by the seed and at most 100,000, so that they differ by their age alone; at most 20,000 rows
-    are judged a period, none of a text that was learned.
+    `rows` have the columns `written_at, text, key, is_positive` and, where a label is missing, `stars`; those with a
+    label are judged. `known` gives the rows as they were known at the end of a day, of which those written until then
+    teach (without it, those of `rows`); `fit` is `ml.sentiment.train.fit`. Periods are calendar years, or quarters
+    where the years give fewer than two models. All models learn from the same number of rows, drawn by the seed and at
+    most 100,000 with a label, so that they differ by their age alone; at most 20,000 rows are judged a period, none of
+    a text that was learned.
     """
-    years, quarters = (_cutoffs(rows, unit, config.min_rows) for unit in _PERIODS)
+    judged = labelled(rows)
+    years, quarters = (_cutoffs(judged, unit, config.min_rows) for unit in _PERIODS)
     unit, days = ("year", years) if len(years) >= 2 else ("quarter", quarters)
     learned = {day: _learned(rows if known is None else known(day), day, config.seed) for day in days}
-    learned = {day: part for day, part in learned.items() if _suffices(part, config.min_rows)}
-    count = min(map(len, learned.values()), default=0)
+    learned = {day: parts for day, parts in learned.items() if _suffices(parts[0], config.min_rows)}
+    counts = [min(map(len, kind)) for kind in zip(*learned.values(), strict=True)]
     found = []
-    for day, part in learned.items():
-        part = part.sample(count, random_state=config.seed).sort_index()
+    for day, parts in learned.items():
+        training, middling = (
+            part.sample(count, random_state=config.seed).sort_index() for part, count in zip(parts, counts, strict=True)
+        )
+        texts = set(training["key"]) | set(middling["key"])
+        classifier = fit(training, config, middling)
         found.append(
             {
                 "trained_until": day.isoformat(),
-                "training_rows": count,
-                "periods": _judged(fit(part, config), set(part["key"]), rows, day, unit, config.seed),
+                "training_rows": len(training),
+                "periods": _judged(classifier, texts, judged, day, unit, config.seed),
             }
         )
     found = [cutoff for cutoff in found if cutoff["periods"]]
@@ -57,15 +63,15 @@ def measure_ageing(
         return {
             "skipped": (
                 f"No year or quarter has {config.min_rows:,} labelled reviews of both kinds, and a tenth of the "
-                f"{len(rows):,} there are, until its end, and {MIN_PERIOD_ROWS} with other texts in a later one."
+                f"{len(judged):,} there are, until its end, and {MIN_PERIOD_ROWS} with other texts in a later one."
             )
         }
     return {
         "summary": _summary(found),
         "period": unit,
         "sampled": (
-            f"Each model learned from {count:,} reviews, drawn by the seed, so that they differ by age alone; at most "
-            f"{MAX_PERIOD_ROWS:,} a {unit} are judged, none of a text that was learned."
+            f"Each model learned from {counts[0]:,} labelled reviews, drawn by the seed, so that they differ by age "
+            f"alone; at most {MAX_PERIOD_ROWS:,} a {unit} are judged, none of a text that was learned."
         ),
         "cutoffs": found,
     }
@@ -138,9 +144,12 @@ def _periods(written_at: pd.Series, unit: str) -> pd.Series:
     return written_at.dt.tz_convert(clock.zone()).dt.tz_localize(None).dt.to_period(_PERIODS[unit])
 
 
-def _learned(known: pd.DataFrame, day: date, seed: int) -> pd.DataFrame:
-    rows, _ = without_slips(known[known["written_at"] < clock.end_of_day(day)])
-    return rows.sample(min(len(rows), MAX_TRAINING_ROWS), random_state=seed)
+def _learned(known: pd.DataFrame, day: date, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows with a label and the middling ones that were written until a day, not more than are learned from."""
+    known = known[known["written_at"] < clock.end_of_day(day)]
+    training, _ = without_slips(labelled(known))
+    parts = (training, known[known["is_positive"].isna()])
+    return tuple(part.sample(min(len(part), MAX_TRAINING_ROWS), random_state=seed) for part in parts)
 
 
 def _suffices(learned: pd.DataFrame, min_rows: int) -> bool:

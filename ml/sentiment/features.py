@@ -25,7 +25,6 @@ _RATED_ROWS = """
         and stars is not null
     order by written_at, review_id, version_no
 """
-_LABELLED_ROWS = _RATED_ROWS.replace("stars is not null", "sentiment_label is not null")
 
 
 @dataclass(frozen=True)
@@ -35,12 +34,16 @@ class Split:
     training: pd.DataFrame
     holdout: pd.DataFrame
     middling: pd.DataFrame
-    """Of the training's time, the reviews whose stars are neither good nor bad; they teach the star estimate alone."""
+    """Of the training's time, the reviews whose stars are neither good nor bad; they teach with less weight."""
     middling_holdout: pd.DataFrame
     label_noise: dict
     """What `without_slips` found in the training rows."""
     holdout_from: datetime
     known_until: datetime
+
+    def learned(self) -> pd.DataFrame:
+        """All rows that teach: those of the training set, labelled and middling."""
+        return pd.concat([self.training, self.middling], ignore_index=True)
 
 
 def read_rated(as_of: date) -> pd.DataFrame:
@@ -82,9 +85,9 @@ def labelled(rated: pd.DataFrame) -> pd.DataFrame:
 
 
 def training_query(split: Split) -> str:
-    """The SQL whose rows, less those its comments name, are the training rows."""
+    """The SQL whose rows, less those its comments name, are the rows that teach."""
     return (
-        _LABELLED_ROWS.replace("%(known_until)s", f"'{split.known_until.isoformat()}'")
+        _RATED_ROWS.replace("%(known_until)s", f"'{split.known_until.isoformat()}'")
         + f"    -- less written_at >= '{split.holdout_from.isoformat()}': the holdout\n"
         + f"    -- less {split.label_noise['left_out']:,} reviews that contradict nine in ten of their own text\n"
     )

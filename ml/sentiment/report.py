@@ -32,7 +32,7 @@ def card(split: Split, config: SentimentConfig, figures: dict, ageing: dict, as_
             "holdout_until": split.known_until.isoformat(),
             "middling_rows": len(split.middling),
             "label": "Stars: at least 9 of 10 or 4 of 5 positive, at most 4 of 10 or 2 of 5 negative, the rest "
-            "unused but for the star estimate.",
+            "middling.",
             "label_noise": split.label_noise | {"rule": SLIPS},
         },
         "figures": figures,
@@ -70,8 +70,9 @@ def _method(config: SentimentConfig) -> str:
     meant = "" if config.positive_share is None else f", shifted to {config.positive_share:.0%} of positive reviews"
     return (
         f"Logistic regression on character n-grams of {config.ngram_min} to {config.ngram_max} characters, hashed into "
-        f"2^{config.feature_bits} columns; positive and negative reviews weigh the same{age}. A score is the sum of "
-        "what its characters contribute. Probability and stars are rising functions of the score, learned by isotonic "
-        f"regression on scores of reviews that the scoring model had not seen{meant}. It runs as compiled code on one "
-        "core."
+        f"2^{config.feature_bits} columns and scaled by how differently they occur in positive and negative reviews; "
+        f"both kinds weigh the same{age}. Middling reviews count {config.middling_weight:g}, as good above 3.5 stars "
+        "and as bad below. A score is the sum of what its characters contribute. Probability and stars are rising "
+        "functions of the score, learned by isotonic regression on scores of reviews that the scoring model had not "
+        f"seen, the probability on labelled reviews alone{meant}. It runs as compiled code on one core."
     )

@@ -11,15 +11,7 @@ from ml.sentiment.ageing import measure_ageing
 from ml.sentiment.classifier import ReviewClassifier
 from ml.sentiment.config import SentimentConfig
 from ml.sentiment.evaluate import evaluate
-from ml.sentiment.features import (
-    Split,
-    labelled,
-    read_labelled,
-    read_rated,
-    row_keys_sha256,
-    split_by_time,
-    training_query,
-)
+from ml.sentiment.features import Split, read_rated, row_keys_sha256, split_by_time, training_query
 from ml.sentiment.report import card
 
 
@@ -56,7 +48,7 @@ def train(as_of: date, config: SentimentConfig | None = None) -> Trained:
     split = split_by_time(rated, as_of, config)
     classifier = fit(split.training, config, split.middling)
     figures = evaluate(classifier, config, split)
-    ageing = measure_ageing(labelled(rated), fit, config, known=read_labelled)
+    ageing = measure_ageing(rated, fit, config, known=read_rated)
     version = registry.register(
         "sentiment",
         classifier,
@@ -107,11 +99,12 @@ def _metrics(split: Split, figures: dict) -> dict:
 
 
 def _training_set(split: Split, as_of: date) -> registry.TrainingSet:
-    fingerprint = row_keys_sha256(split.training)
+    learned = split.learned()
+    fingerprint = row_keys_sha256(learned)
     return registry.TrainingSet(
         training_set_id=f"sentiment-{as_of}-{fingerprint[:12]}",
         known_until=split.known_until,
-        rows=len(split.training),
+        rows=len(learned),
         row_keys_sha256=fingerprint,
         query=training_query(split),
     )

@@ -128,7 +128,8 @@ def test_a_version_is_registered_with_its_training_set_and_card(first):
     assert figures["star_rows"] > figures["rows"]
     assert card["data"]["label_noise"]["left_out"] <= card["data"]["label_noise"]["contradicting_reviews"]
     assert "quarter" in card["ageing"].get("skipped", card["ageing"].get("period"))
-    assert rows == card["data"]["training_rows"] == first.training_rows
+    assert card["data"]["training_rows"] == first.training_rows == rows - card["data"]["middling_rows"]
+    assert card["data"]["middling_rows"] > 0
     assert known_until == clock.end_of_day(FIRST)
     assert len(sha256) == 64
     assert run_id
@@ -138,26 +139,27 @@ def test_a_version_is_registered_with_its_training_set_and_card(first):
 def test_the_holdout_was_not_learned(first):
     from ml import registry
     from ml.sentiment.config import SentimentConfig
-    from ml.sentiment.features import read_labelled, row_keys_sha256, split_by_time
+    from ml.sentiment.features import read_rated, row_keys_sha256, split_by_time
 
-    split = split_by_time(read_labelled(FIRST), FIRST, SentimentConfig())
+    split = split_by_time(read_rated(FIRST), FIRST, SentimentConfig())
     registered = registry.registered("sentiment", first.version)
-    assert registered.training_set_id.endswith(row_keys_sha256(split.training)[:12])
-    assert split.training["written_at"].max() < split.holdout_from
-    assert not set(split.training["review_id"]) & set(split.holdout["review_id"])
+    assert registered.training_set_id.endswith(row_keys_sha256(split.learned())[:12])
+    assert split.learned()["written_at"].max() < split.holdout_from
+    held_out = set(split.holdout["review_id"]) | set(split.middling_holdout["review_id"])
+    assert not set(split.learned()["review_id"]) & held_out
 
 
 def test_the_written_down_query_gives_the_training_rows_again(first):
     from ml import registry
     from ml.sentiment.config import SentimentConfig
-    from ml.sentiment.features import read_labelled, split_by_time
+    from ml.sentiment.features import read_rated, split_by_time
 
-    split = split_by_time(read_labelled(FIRST), FIRST, SentimentConfig())
+    split = split_by_time(read_rated(FIRST), FIRST, SentimentConfig())
     ((query,),) = fetch(
         "select query from ops.training_sets where training_set_id = %s",
         registry.registered("sentiment", first.version).training_set_id,
     )
-    assert {row[0] for row in fetch(query.replace("%", "%%"))} >= set(split.training["review_id"])
+    assert {row[0] for row in fetch(query.replace("%", "%%"))} >= set(split.learned()["review_id"])
 
 
 def test_the_same_rows_and_seed_give_the_same_model(first, pipeline):

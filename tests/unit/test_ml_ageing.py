@@ -37,9 +37,9 @@ def test_the_older_a_model_the_less_it_knows_of_new_words_and_none_learns_of_its
     rows.loc[rows.index[10], ["text", "key"]] = "그냥 그래요"
     seen, days = [], []
 
-    def recording(part, config):
+    def recording(part, config, middling):
         seen.append(part)
-        return fit(part, config)
+        return fit(part, config, middling)
 
     def known(day):
         days.append(day)
