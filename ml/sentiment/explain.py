@@ -23,7 +23,7 @@ FETCH_ROWS = 500
 BATCH_ROWS = 2_000
 BATCH_CHARACTERS = 1_000_000
 """Long texts make smaller batches, so that memory stays bounded."""
-COMPARED_REVIEWS = 600
+COMPARED_REVIEWS = 300
 """Picked reviews that one run explains by SHAP and LIME too; what is left waits for the next run."""
 MAX_COMPARED_WORDS = 500
 LIME_DRAWS = 500
@@ -62,16 +62,13 @@ _UNEXPLAINED = """
 """
 
 _UNCOMPARED = """
-    select review_id, content_hash, model_version, title, body
-    from (
-        select distinct on (review_id, content_hash, model_version)
-            picked.review_id, picked.content_hash, picked.model_version, picked.month_start_on, title, body
-        from predictions.sentiment_picks as picked
-        inner join predictions.sentiment_explanations as explained using (review_id, content_hash, model_version)
-        inner join intermediate.int_reviews__versions as versions using (review_id, content_hash)
-        where explained.shap is null and picked.month_start_on = any(%(months)s)
-    ) as uncompared
-    order by month_start_on desc, review_id
+    select picked.review_id, picked.content_hash, picked.model_version, versions.title, versions.body
+    from predictions.sentiment_picks as picked
+    inner join predictions.sentiment_explanations as explained using (review_id, content_hash, model_version)
+    inner join intermediate.int_reviews__versions as versions using (review_id, content_hash)
+    where explained.shap is null and picked.month_start_on = any(%(months)s)
+    group by 1, 2, 3, 4, 5
+    order by max(picked.month_start_on) desc, min(picked.rank), picked.review_id
 """
 
 _REVIEW = """
@@ -291,7 +288,7 @@ def explain_reviews(as_of: date) -> dict:
 
     Each by the version that was in charge when it was written, and all by the version in charge of `as_of`, so that
     a new version starts with two whole months. Then picks of both months are made anew, and those that have no SHAP
-    and LIME yet get them, the newest month first and at most `COMPARED_REVIEWS` a run. Only what was known at the end
+    and LIME yet get them, the newest month and the best picks first, at most `COMPARED_REVIEWS` a run. Only what was known at the end
     of `as_of` is read; running it again adds nothing, and a run that broke off goes on where it stopped.
     """
     known_until = clock.end_of_day(as_of)
