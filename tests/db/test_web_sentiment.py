@@ -148,8 +148,8 @@ def test_a_subject_shows_a_month_against_the_month_before(pages, filled):
     assert "May 2026 against April 2026" in newest
     assert "This month may not be over yet" in newest
     assert "Told by version 1" in newest
-    assert re.search(r"More positive by .* 고소하다 \+0\.30 39 \(33 %\) 2 \(2 %\)", newest)
-    assert re.search(r"More negative by .* 기다리다 −0\.15", newest)
+    assert re.search(r"More positive by .* 고소하다 \+30\.00 39 \(33 %\) 2 \(2 %\)", newest)
+    assert re.search(r"More negative by .* 기다리다 −15\.00", newest)
     assert "Taste 61 before 58 88.0 % [78.0 %, 95.0 %] 73.0 % [61.0 %, 82.0 %]" in newest
     assert re.search(r"Typical negative .* word by word", newest)
 
