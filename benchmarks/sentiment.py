@@ -156,10 +156,9 @@ def ageing(seed: int) -> tuple[str, list[str]]:
     """What models that stopped learning at the end of a year are worth in each later year."""
     from ml.sentiment.ageing import measure_ageing
     from ml.sentiment.config import SentimentConfig
-    from ml.sentiment.features import labelled
     from ml.sentiment.train import fit
 
-    found = measure_ageing(labelled(read_reviews()), fit, SentimentConfig(seed=seed))
+    found = measure_ageing(read_reviews(), fit, SentimentConfig(seed=seed))
     years = sorted({period["from"][:4] for cutoff in found["cutoffs"] for period in cutoff["periods"]})
     rows = []
     for cutoff in found["cutoffs"]:
@@ -235,7 +234,7 @@ def measure(
     print(*(f"MISSED: {what}" for what in failed), sep="\n")
     if write:
         page, replaced = MARKERS.subn(
-            lambda found: f"{found[1]}\n{chr(10).join(text + chr(10) for text in texts)}\n{found[2]}", write.read_text()
+            lambda found: "\n".join((found[1], *(f"{text}\n" for text in texts), found[2])), write.read_text()
         )
         if not replaced:
             sys.exit(f"{write} has no place for figures: put <!-- figures:begin --> and <!-- figures:end --> there.")
