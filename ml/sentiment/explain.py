@@ -288,8 +288,9 @@ def explain_reviews(as_of: date) -> dict:
 
     Each by the version that was in charge when it was written, and all by the version in charge of `as_of`, so that
     a new version starts with two whole months. Then picks of both months are made anew, and those that have no SHAP
-    and LIME yet get them, the newest month and the best picks first, at most `COMPARED_REVIEWS` a run. Only what was known at the end
-    of `as_of` is read; running it again adds nothing, and a run that broke off goes on where it stopped.
+    and LIME yet get them, the newest month and the best picks first, at most `COMPARED_REVIEWS` a run. Only what was
+    known at the end of `as_of` is read; running it again adds nothing, and a run that broke off goes on where it
+    stopped.
     """
     known_until = clock.end_of_day(as_of)
     in_charge = stretches(known_until)
