@@ -26,6 +26,8 @@ BATCH_CHARACTERS = 1_000_000
 COMPARED_REVIEWS = 300
 """Picked reviews that one run explains by SHAP and LIME too; what is left waits for the next run."""
 MAX_COMPARED_WORDS = 500
+MAX_COMPARED_CHARACTERS = 10_000
+"""A text longer in either way gets no SHAP and LIME: they would take minutes."""
 LIME_DRAWS = 500
 SHAP_PERMUTATIONS = 10
 SEED = 0
@@ -62,13 +64,16 @@ _UNEXPLAINED = """
 """
 
 _UNCOMPARED = """
-    select picked.review_id, picked.content_hash, picked.model_version, versions.title, versions.body
+    select
+        picked.review_id, picked.content_hash, picked.model_version, versions.title, versions.body,
+        count(*) over () as waiting
     from predictions.sentiment_picks as picked
     inner join predictions.sentiment_explanations as explained using (review_id, content_hash, model_version)
     inner join intermediate.int_reviews__versions as versions using (review_id, content_hash)
     where explained.shap is null and picked.month_start_on = any(%(months)s)
     group by 1, 2, 3, 4, 5
     order by max(picked.month_start_on) desc, min(picked.rank), picked.review_id
+    limit %(at_most)s
 """
 
 _REVIEW = """
@@ -116,7 +121,7 @@ class Explanation:
     words: list[Part]
     morphemes: list[Part]
     comparison: Comparison | None
-    """None for a text of more than `MAX_COMPARED_WORDS` words."""
+    """None for a text too long for them."""
     aspects: dict[str, dict]
 
 
@@ -245,8 +250,8 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> float | None:
 
 
 def compare(classifier: ReviewClassifier, text: str, seed: int = SEED) -> Comparison | None:
-    """SHAP and LIME of a text next to our own words; None when it has more than `MAX_COMPARED_WORDS`."""
-    if len(word_spans(text)) > MAX_COMPARED_WORDS:
+    """SHAP and LIME of a text next to our own words; None when it is too long for them."""
+    if len(text) > MAX_COMPARED_CHARACTERS or len(word_spans(text)) > MAX_COMPARED_WORDS:
         return None
     ours, _ = word_contributions([text], classifier.contributions([text]))
     by_shap, by_lime = shap_values(classifier, text, seed), lime_values(classifier, text, seed)
@@ -286,11 +291,11 @@ def read_review(review_id: str, as_of: date) -> str:
 def explain_reviews(as_of: date) -> dict:
     """Explain the reviews of the month of `as_of` and the one before that are scored and not explained yet.
 
-    Each by the version that was in charge when it was written, and all by the version in charge of `as_of`, so that
-    a new version starts with two whole months. Then picks of both months are made anew, and those that have no SHAP
-    and LIME yet get them, the newest month and the best picks first, at most `COMPARED_REVIEWS` a run. Only what was
-    known at the end of `as_of` is read; running it again adds nothing, and a run that broke off goes on where it
-    stopped.
+    By every version that was in charge since then, until its successor took over, so that one version can tell the two
+    months that end with it. Then picks of both months are made anew by the version in charge of `as_of`, and those
+    that have no SHAP and LIME yet get them, the newest month and the best picks first, at most `COMPARED_REVIEWS` a
+    run. Only what was known at the end of `as_of` is read; running it again adds nothing, and a run that broke off
+    goes on where it stopped.
     """
     known_until = clock.end_of_day(as_of)
     in_charge = stretches(known_until)
@@ -298,12 +303,10 @@ def explain_reviews(as_of: date) -> dict:
     start = clock.start_of_day(months[0])
     by_version: dict[str, int] = {}
     for stretch in in_charge:
-        is_last = stretch is in_charge[-1]
-        since = start if is_last else max(start, stretch.effective_from)
-        until = known_until if is_last else stretch.effective_until
+        until = min(stretch.effective_until or known_until, known_until)
         key = str(stretch.version)
-        by_version[key] = by_version.get(key, 0) + _explain_stretch(stretch.version, since, until, known_until)
-    picked = sum(picks.pick(month, as_of, in_charge) for month in months) if in_charge else 0
+        by_version[key] = by_version.get(key, 0) + _explain_stretch(stretch.version, start, until, known_until)
+    picked = sum(picks.pick(month, as_of, in_charge[-1].version) for month in months) if in_charge else 0
     compared, left = _compare_picks(months) if in_charge else (0, 0)
     return {
         "as_of": as_of.isoformat(),
@@ -397,10 +400,10 @@ def _write(connection: Connection, rows: Iterator[tuple]) -> int:
 def _compare_picks(months: list[date]) -> tuple[int, int]:
     """SHAP and LIME for picked reviews that lack them; returns how many got them and how many are left."""
     with postgres.connect("ml") as connection, connection.cursor() as cursor:
-        cursor.execute(_UNCOMPARED, {"months": months})
+        cursor.execute(_UNCOMPARED, {"months": months, "at_most": COMPARED_REVIEWS})
         waiting = cursor.fetchall()
         classifiers: dict[int, ReviewClassifier] = {}
-        for review_id, content_hash, version, title, body in waiting[:COMPARED_REVIEWS]:
+        for review_id, content_hash, version, title, body, _ in waiting:
             if version not in classifiers:
                 classifiers[version] = load(version)
             found = compare(classifiers[version], joined(title, body))
@@ -414,7 +417,7 @@ def _compare_picks(months: list[date]) -> tuple[int, int]:
                 ),
             )  # fmt: skip
             connection.commit()
-    return min(len(waiting), COMPARED_REVIEWS), max(len(waiting) - COMPARED_REVIEWS, 0)
+    return len(waiting), waiting[0][-1] - len(waiting) if waiting else 0
 
 
 def _numbers(values) -> str:

@@ -1,10 +1,8 @@
 """Which reviews stand for a subject's month: typical ones, and those whose stars and text disagree."""
 
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 
 from maeari import clock, postgres
-from ml.registry import Stretch
 
 TYPICAL, DISAGREEING = 3, 5
 """How many of each kind a subject's month has at most."""
@@ -15,24 +13,16 @@ CERTAIN = 0.8
 """The probability from which on a text says one thing."""
 STRONGEST_TERMS = 20
 
-# A review is explained by the version in charge when it was written; what is older than the first, by the last.
+# Told by one version, as the words of a subject's month are; without a date a review counts when it was first seen.
 _PICK = """
-    with in_charge as (
-
-        select *
-        from unnest(%(versions)s::integer[], %(since)s::timestamptz[], %(until)s::timestamptz[])
-            as stretches (model_version, since, until)
-
-    ),
-
-    explained as (
+    with explained as (
 
         select
             explanations.review_id,
             explanations.content_hash,
             explanations.model_version,
             explanations.terms,
-            explanations.term_contributions,
+            explanations.term_contributions::double precision[] as term_contributions,
             versions.source,
             versions.subject_id,
             coalesce(versions.author_key, versions.review_id) as author,
@@ -41,31 +31,23 @@ _PICK = """
             scored.positive_probability,
             cardinality(explanations.characters) as characters
 
-        from predictions.sentiment_explanations as explanations
-
-        inner join intermediate.int_reviews__versions as versions
-            on versions.review_id = explanations.review_id
-            and versions.content_hash = explanations.content_hash
-            and versions.valid_from < %(known_until)s
-            and (versions.valid_to is null or versions.valid_to >= %(known_until)s)
+        from intermediate.int_reviews__versions as versions
 
         inner join predictions.sentiment as scored
-            on scored.review_id = explanations.review_id
-            and scored.content_hash = explanations.content_hash
-            and scored.model_version = explanations.model_version
-            and scored.event_at = explanations.event_at
+            on scored.review_id = versions.review_id
+            and scored.content_hash = versions.content_hash
+            and scored.event_at = coalesce(versions.written_at, versions.valid_from)
+            and scored.model_version = %(version)s
 
-        where explanations.event_at >= %(month_start)s
-            and explanations.event_at < least(%(month_end)s, %(known_until)s)
-            and explanations.model_version = coalesce(
-                (
-                    select in_charge.model_version
-                    from in_charge
-                    where explanations.event_at >= in_charge.since
-                        and (in_charge.until is null or explanations.event_at < in_charge.until)
-                ),
-                %(last_version)s
-            )
+        inner join predictions.sentiment_explanations as explanations
+            on explanations.review_id = versions.review_id
+            and explanations.content_hash = versions.content_hash
+            and explanations.model_version = scored.model_version
+
+        where scored.event_at >= %(month_start)s
+            and scored.event_at < least(%(month_end)s, %(known_until)s)
+            and versions.valid_from < %(known_until)s
+            and (versions.valid_to is null or versions.valid_to >= %(known_until)s)
 
     ),
 
@@ -170,12 +152,12 @@ _PICK = """
 """
 
 
-def pick(month: date, as_of: date, stretches: Sequence[Stretch]) -> int:
+def pick(month: date, as_of: date, version: int) -> int:
     """Make the picks of a month (its first day) anew from what was known at the end of `as_of`; returns how many.
 
     Typical are the reviews that carry most of the terms that made the subject's month and whose stars do not say the
-    opposite; disagreeing are those whose stars say one thing and whose text surely the other. Each kind has at most
-    one review an author.
+    opposite; disagreeing are those whose stars say one thing and whose text, read by the version, surely the other.
+    Each kind has at most one review an author.
     """
     following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
     parameters = {
@@ -183,10 +165,7 @@ def pick(month: date, as_of: date, stretches: Sequence[Stretch]) -> int:
         "month_start": clock.start_of_day(month),
         "month_end": clock.start_of_day(following),
         "known_until": clock.end_of_day(as_of),
-        "versions": [stretch.version for stretch in stretches],
-        "since": [stretch.effective_from for stretch in stretches],
-        "until": [stretch.effective_until for stretch in stretches],
-        "last_version": stretches[-1].version,
+        "version": version,
         "strongest_terms": STRONGEST_TERMS,
         "shortest": TYPICAL_CHARACTERS[0],
         "longest": TYPICAL_CHARACTERS[1],

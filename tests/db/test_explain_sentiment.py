@@ -229,12 +229,23 @@ def test_a_broken_off_run_goes_on_and_a_new_version_starts_with_two_months(lande
     score(AS_OF)
     second = explain.explain_reviews(AS_OF)
     assert second["by_version"] == {"1": 0, "2": len(explained(1))}
-    change = datetime(2026, 5, 12, tzinfo=UTC)
-    assert fetch(
-        "select distinct event_at >= %s, model_version from predictions.sentiment_picks"
-        " join predictions.sentiment_explanations using (review_id, content_hash, model_version) order by 1",
-        change,
-    ) == [(False, 1), (True, 2)]
+    assert fetch("select distinct month_start_on, model_version from predictions.sentiment_picks order by 1") == [
+        (date(2026, 4, 1), 2),
+        (date(2026, 5, 1), 2),
+    ]
+    assert second["picked"] == first["picked"]
+
+
+def test_a_month_is_told_whole_by_the_version_in_charge_at_its_end_though_reviews_land_late(landed):
+    release(1, "2026-05-12")
+    release(2, "2026-05-16")
+    score(AS_OF)
+    explain.explain_reviews(AS_OF)
+    assert explained(1) == explained(2) - {row[1] for row in reviews() if row[11] >= "2026-05-16"}
+    run_dbt("run", "--select", "+subject_reviews")
+    assert fetch("select count(*) from marts.subject_reviews") == fetch(
+        "select count(*) from predictions.sentiment_picks"
+    )
 
 
 def test_a_text_or_a_review_is_explained_on_the_terminal(landed, monkeypatch, capsys):

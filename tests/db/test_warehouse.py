@@ -336,9 +336,10 @@ def test_months_words_and_aspects_are_what_their_reviews_add_up_to(published):
     )
 
 
-def test_a_pick_shows_its_text_while_the_version_in_charge_and_the_text_are_the_same(published):
-    assert rows("web", "select rank, review_id, body, estimated_stars from marts.subject_reviews") == [
-        (1, "cafes:598", HOSTILE, 3)
+def test_a_pick_is_shown_as_the_version_that_picked_it_reads_it_while_its_text_is_the_same(published):
+    assert rows("web", "select rank, review_id, body, model_version from marts.subject_reviews order by rank") == [
+        (1, "cafes:598", HOSTILE, 2),
+        (2, "cafes:597", HOSTILE, 1),
     ]
     ((description,),) = rows("web", "select obj_description('marts.subject_reviews'::regclass)")
     assert description.startswith("One row per month")

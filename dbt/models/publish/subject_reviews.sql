@@ -6,9 +6,16 @@ with picks as (
 
 ),
 
+-- By the version that picked it, which need not be the one in charge when it was written.
 said as (
 
-    select * from {{ ref('review_sentiment') }}
+    select distinct on (review_id, content_hash, model_version) predictions.*
+
+    from {{ ref('stg_predictions__sentiment') }} as predictions
+
+    where (review_id, content_hash, model_version) in (select review_id, content_hash, model_version from picks)
+
+    order by review_id, content_hash, model_version, event_at desc
 
 ),
 
@@ -33,7 +40,7 @@ select
     reviews.body,
     reviews.stars,
     reviews.sentiment_label,
-    said.predicted_label,
+    said.label as predicted_label,
     said.positive_probability,
     said.estimated_stars,
     said.unsure_because,
