@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import json
-from datetime import UTC, date, datetime
+from datetime import date
 
 import numpy as np
 import pytest
