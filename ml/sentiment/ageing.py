@@ -35,9 +35,11 @@ def measure_ageing(
     label are judged. `known` gives the rows as they were known at the end of a day, of which those written until then
     teach (without it, those of `rows`); `fit` is `ml.sentiment.train.fit`. Periods are calendar years, or quarters
     where the years give fewer than two models. All models learn from the same number of rows, drawn by the seed and at
-    most 100,000 with a label, so that they differ by their age alone; at most 20,000 rows are judged a period, none of
-    a text that was learned.
+    most `MAX_TRAINING_ROWS` with a label, all counting the same whatever `half_life_days` says, so that they differ by
+    when they stopped learning and not by how much they learned; at most `MAX_PERIOD_ROWS` are judged a period, none
+    of a text that was learned.
     """
+    config = config.model_copy(update={"half_life_days": None})
     judged = labelled(rows)
     years, quarters = (_cutoffs(judged, unit, config.min_rows) for unit in _PERIODS)
     unit, days = ("year", years) if len(years) >= 2 else ("quarter", quarters)
@@ -46,9 +48,7 @@ def measure_ageing(
     counts = [min(map(len, kind)) for kind in zip(*learned.values(), strict=True)]
     found = []
     for day, parts in learned.items():
-        training, middling = (
-            part.sample(count, random_state=config.seed).sort_index() for part, count in zip(parts, counts, strict=True)
-        )
+        training, middling = (_drawn(part, count, config.seed) for part, count in zip(parts, counts, strict=True))
         texts = set(training["key"]) | set(middling["key"])
         classifier = fit(training, config, middling)
         found.append(
@@ -70,8 +70,10 @@ def measure_ageing(
         "summary": _summary(found),
         "period": unit,
         "sampled": (
-            f"Each model learned from {counts[0]:,} labelled reviews, drawn by the seed, so that they differ by age "
-            f"alone; at most {MAX_PERIOD_ROWS:,} a {unit} are judged, none of a text that was learned."
+            f"Each model learned from {counts[0]:,} labelled reviews and {counts[1]:,} middling ones of all the time "
+            "until its day, drawn by the seed and all counting the same, so that models differ by when they stopped "
+            f"learning, not by how much they learned; at most {MAX_PERIOD_ROWS:,} a {unit} are judged, none of a text "
+            "that was learned."
         ),
         "cutoffs": found,
     }
@@ -149,7 +151,17 @@ def _learned(known: pd.DataFrame, day: date, seed: int) -> tuple[pd.DataFrame, p
     known = known[known["written_at"] < clock.end_of_day(day)]
     training, _ = without_slips(labelled(known))
     parts = (training, known[known["is_positive"].isna()])
-    return tuple(part.sample(min(len(part), MAX_TRAINING_ROWS), random_state=seed) for part in parts)
+    return tuple(_drawn(part, min(len(part), MAX_TRAINING_ROWS), seed) for part in parts)
+
+
+def _drawn(rows: pd.DataFrame, count: int, seed: int) -> pd.DataFrame:
+    """So many rows in their order, of each label its share but at least `MIN_OF_EACH` where there are as many."""
+    kinds = sorted((part for _, part in rows.groupby("is_positive")), key=len)
+    if len(kinds) < 2:
+        return rows.sample(count, random_state=seed).sort_index()
+    rarer = max(round(count * len(kinds[0]) / len(rows)), min(MIN_OF_EACH, len(kinds[0])))
+    parts = zip(kinds, (rarer, count - rarer), strict=True)
+    return pd.concat([part.sample(size, random_state=seed) for part, size in parts]).sort_index()
 
 
 def _suffices(learned: pd.DataFrame, min_rows: int) -> bool:

@@ -16,13 +16,17 @@ MIN_OF_EACH = 50
 SLIP_SHARE = 0.1
 """Where at most so large a share of the reviews of one text bears the other label, it is taken for a slip."""
 
+MIN_HOLDOUT_ROWS = 100
+"""Rows of the holdout below which no figure says anything, or `holdout_min_rows` where that is fewer."""
+
+# Other scales than 5 and 10 have no labels, so nothing on them is between two labels.
 _RATED_ROWS = """
     select review_id, version_no, source, title, body, written_at, sentiment_label, stars
     from intermediate.int_reviews__versions
     where valid_from < %(known_until)s
         and (valid_to is null or valid_to >= %(known_until)s)
         and written_at < %(known_until)s
-        and stars is not null
+        and (sentiment_label is not null or (rating_max in (5, 10) and stars in (3, 4)))
     order by written_at, review_id, version_no
 """
 
@@ -47,7 +51,10 @@ class Split:
 
 
 def read_rated(as_of: date) -> pd.DataFrame:
-    """The reviews with stars as they were known at the end of `as_of`, oldest first.
+    """The reviews rated on a scale of 5 or 10 as they were known at the end of `as_of`, oldest first.
+
+    Those with a label, and the middling ones, which have 3 or 4 stars and no label: 2.5 to below 4 of 5, 5 to below 9
+    of 10. What is barely above negative (4.5 of 10) and all other scales are left out.
 
     Columns `review_id, version_no, source, written_at, text` (title and body), `key` (the text normalised),
     `is_positive` (null where the stars are neither good nor bad) and `stars`.
@@ -107,6 +114,14 @@ def split_by_time(rated: pd.DataFrame, as_of: date, config: SentimentConfig) -> 
     holdout, middling_holdout = (
         unlearned(part, training["key"], middling["key"]) for part in (holdout, middling_holdout)
     )
+    wanted = min(MIN_HOLDOUT_ROWS, config.holdout_min_rows)
+    if len(holdout) < wanted:
+        since = start.astimezone(clock.zone()).date()
+        raise TooFewRows(
+            f"Of the labelled reviews since {since}, {len(holdout):,} have a text that no earlier review has; {wanted:,}"
+            " are needed to judge a version by. Check whether a crawl brought copies (marts.duplicate_reviews), or "
+            "train as of a later day."
+        )
     training, label_noise = without_slips(training)
     positive = int(training["is_positive"].sum())
     if min(positive, len(training) - positive) < MIN_OF_EACH:

@@ -31,8 +31,8 @@ def card(split: Split, config: SentimentConfig, figures: dict, ageing: dict, as_
             "holdout_from": split.holdout_from.isoformat(),
             "holdout_until": split.known_until.isoformat(),
             "middling_rows": len(split.middling),
-            "label": "Stars: at least 9 of 10 or 4 of 5 positive, at most 4 of 10 or 2 of 5 negative, the rest "
-            "middling.",
+            "label": "Stars: at least 9 of 10 or 4 of 5 positive, at most 4 of 10 or 2 of 5 negative; 5 to below "
+            "9 of 10 and 2.5 to below 4 of 5 middling. Other scales are not learned from.",
             "label_noise": split.label_noise | {"rule": SLIPS},
         },
         "figures": figures,

@@ -162,6 +162,30 @@ def test_the_written_down_query_gives_the_training_rows_again(first):
     assert {row[0] for row in fetch(query.replace("%", "%%"))} >= set(split.learned()["review_id"])
 
 
+def test_only_ratings_between_two_labels_of_their_scale_are_middling(world):
+    from ml.sentiment.features import read_rated
+
+    ratings = [
+        ("five:3.5", 3.5, 5, 4, None), ("five:2.2", 2.2, 5, 2, None), ("five:5", 5, 5, 5, "positive"),
+        ("ten:5", 5, 10, 3, None), ("ten:8", 8, 10, 4, None), ("ten:4.5", 4.5, 10, 2, None),
+        ("hundred:100", 100, 100, 5, None), ("three:3", 3, 3, 5, None), ("hundred:60", 60, 100, 3, None),
+    ]  # fmt: skip
+    for rating in ratings:
+        change(
+            "insert into intermediate.int_reviews__versions"
+            " (review_id, rating, rating_max, stars, sentiment_label, version_no, source, body, written_at, valid_from)"
+            " values (%s, %s, %s, %s, %s, 1, 'scales', '글', %s, %s)",
+            *rating, *2 * [clock.start_of_day(FIRST)],
+        )  # fmt: skip
+    try:
+        rated = read_rated(FIRST)
+    finally:
+        change("delete from intermediate.int_reviews__versions where source = 'scales'")
+    found = rated[rated["source"] == "scales"].set_index("review_id")["is_positive"]
+    assert set(found.index[found.isna()]) == {"five:3.5", "ten:5", "ten:8"}
+    assert found.index[found.notna()].tolist() == ["five:5"]
+
+
 def test_the_same_rows_and_seed_give_the_same_model(first, pipeline):
     from ml.sentiment.config import SentimentConfig
     from ml.sentiment.features import read_rated, split_by_time

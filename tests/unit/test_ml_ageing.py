@@ -73,6 +73,21 @@ def test_quarters_stand_for_years_while_there_are_few():
     assert found["cutoffs"][-1]["periods"][-1]["until"] == "2024-11-20"
 
 
+def test_models_keep_enough_of_the_rarer_label_when_they_learn_from_fewer_rows_and_learn_without_age():
+    rows, few = reviews(1_600, "2021-01-01", "2024-12-31"), reviews(9_000, "2021-01-01", "2023-12-31")
+    few["is_positive"] = np.arange(len(few)) % 150 > 0
+    learned = []
+
+    def recording(part, config, middling):
+        learned.append((len(part), int((~part["is_positive"]).sum()), config.half_life_days))
+        return fit(part, config, middling)
+
+    measure_ageing(rows, recording, CONFIG, lambda day: few if day.year == 2023 else rows)
+    (count, negative, _), fewest = learned
+    assert 300 < negative < 500
+    assert fewest == (count, 50, None)
+
+
 @pytest.mark.parametrize(
     "rows",
     [

@@ -120,6 +120,13 @@ def test_too_few_rows_say_how_many_and_what_to_do():
         split_by_time(rows(120, per_day=4), AS_OF, SMALL)
 
 
+def test_a_holdout_of_texts_that_were_all_learned_is_refused_before_anything_is_learned():
+    frame = rows(1_000, per_day=4)
+    frame.loc[frame.index[-112:], "key"] = "리뷰 3"
+    with pytest.raises(TooFewRows, match="since 2026-03-04, 0 have a text that no earlier review has; 50 are needed"):
+        split_by_time(frame, AS_OF, SMALL)
+
+
 def test_reviews_that_all_praise_are_not_learned_from():
     frame = rows(1_000, per_day=4)
     frame["is_positive"] = frame.index >= 40
