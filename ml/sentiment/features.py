@@ -118,9 +118,9 @@ def split_by_time(rated: pd.DataFrame, as_of: date, config: SentimentConfig) -> 
     if len(holdout) < wanted:
         since = start.astimezone(clock.zone()).date()
         raise TooFewRows(
-            f"Of the labelled reviews since {since}, {len(holdout):,} have a text that no earlier review has; {wanted:,}"
-            " are needed to judge a version by. Check whether a crawl brought copies (marts.duplicate_reviews), or "
-            "train as of a later day."
+            f"Of the labelled reviews since {since}, {len(holdout):,} have a text that no earlier review has; "
+            f"{wanted:,} are needed to judge a version by. Check whether a crawl brought copies "
+            "(marts.duplicate_reviews), or train as of a later day."
         )
     training, label_noise = without_slips(training)
     positive = int(training["is_positive"].sum())
