@@ -7,11 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.models import LONGEST_TEXT
-from cli.terminal import printable
+from cli.terminal import given_text, printable
 from maeari import clock
+from maeari.answers import UNSURE_BECAUSE, probability
 from maeari.errors import MaeariError
-from maeari.redaction import redact
 
 app = typer.Typer()
 explain_app = typer.Typer(no_args_is_help=True, help="Say why a model thinks what it thinks.")
@@ -58,7 +57,9 @@ def explain_churn(
 @explain_app.command("sentiment")
 def explain_sentiment(
     as_of: Annotated[str | None, typer.Option(help="The day this is done for, YYYY-MM-DD; today without it.")] = None,
-    text: Annotated[str | None, typer.Option(help="Explain this text instead, and write nothing.")] = None,
+    text: Annotated[
+        str | None, typer.Option(help="Explain this text instead, and write nothing; - reads standard input.")
+    ] = None,
     review: Annotated[str | None, typer.Option(help="Explain this review instead, by its review_id.")] = None,
     version: Annotated[
         int | None, typer.Option(help="With --text or --review: by this version; the live one without it.")
@@ -66,7 +67,8 @@ def explain_sentiment(
 ) -> None:
     """Explain the scored reviews of two months that are not explained yet, safe to repeat; or one text or review.
 
-    Example: `maeari explain sentiment`, or `maeari explain sentiment --text "커피는 맛있는데 직원이 불친절해요"`
+    Example: `maeari explain sentiment`, or `maeari explain sentiment --text "커피는 맛있는데 직원이 불친절해요"`, or
+    `maeari explain sentiment --review demo_cafe:1`
     """
     from ml.sentiment import explain
 
@@ -79,11 +81,7 @@ def explain_sentiment(
     elif text is not None:
         if as_of is not None:
             raise MaeariError("--as-of chooses reviews of the warehouse; leave it out with --text.")
-        if len(text) > LONGEST_TEXT:
-            raise MaeariError(
-                f"The text has more than {LONGEST_TEXT:,} characters; no review is that long. Give a part of it."
-            )
-        _print_explanation(redact(text)[0], version)
+        _print_explanation(given_text(text), version)
     else:
         _print_explanation(explain.read_review(review, clock.today(as_of)), version)
 
@@ -91,7 +89,8 @@ def explain_sentiment(
 def _print_explanation(text: str, version: int | None) -> None:
     from ml import registry
     from ml.sentiment import aspects, explain
-    from ml.sentiment.predict import load
+    from ml.sentiment.config import SentimentConfig
+    from ml.sentiment.predict import answer, load
     from ml.sentiment.text import joined
 
     version = registry.live_version("sentiment") if version is None else version
@@ -100,21 +99,31 @@ def _print_explanation(text: str, version: int | None) -> None:
             "No version of sentiment is live. `maeari models` lists the versions: name one with --version, or let "
             "release_model ask for the approval of one."
         )
-    found = explain.explain(load(version), joined(None, text))
+    classifier, text = load(version), joined(None, text)
+    answers = answer(classifier, SentimentConfig(**registry.registered("sentiment", version).card["config"]), [text])
+    because = answers.unsure_because[0]
     console.print(
-        f"sentiment version {version}: positive with a probability of {100 * found.probability:.1f} %. The score is "
-        f"{found.score:+.2f} (log odds before calibration): {found.base_score:+.2f} for any text, the rest by its "
-        "words, and again by its morphemes. + speaks for positive, - for negative.",
+        f"{answers.labels[0]}{f' ({UNSURE_BECAUSE[because]})' if because else ''}, reads like {answers.stars[0]:.1f} "
+        f"stars, positive with a probability of {probability(answers.probabilities[0], 1)}, says sentiment version "
+        f"{version}.",
+        highlight=False,
+    )
+    found = explain.explain(classifier, text)
+    console.print(
+        f"The score is {found.score:+.2f} (log odds before calibration): {found.base_score:+.2f} for any text, the "
+        "rest by its words, and again by its morphemes. + speaks for positive, - for negative.",
         highlight=False,
     )
     compared = found.comparison
     columns = {} if compared is None else {"SHAP": compared.shap, "LIME": compared.lime}
     _print_parts("words", found.words, columns)
     if compared is None:
-        console.print(f"SHAP and LIME are left out: more than {explain.MAX_COMPARED_WORDS} words.", highlight=False)
+        console.print("SHAP and LIME are left out: the text is too long for them.", highlight=False)
+    elif compared.shap_agreement is None and compared.lime_agreement is None:
+        console.print("Agreement of SHAP and LIME with the words: nothing to rank.")
     else:
         agreements = (("SHAP", compared.shap_agreement), ("LIME", compared.lime_agreement))
-        told = (f"{name} {'unknown' if value is None else f'{value:.2f}'}" for name, value in agreements)
+        told = (f"{name} {'nothing to rank' if value is None else f'{value:.2f}'}" for name, value in agreements)
         console.print(f"Agreement with the words (rank correlation): {', '.join(told)}.", highlight=False)
     _print_parts("morphemes", found.morphemes, {})
     names = aspects.load().aspects
@@ -124,7 +133,9 @@ def _print_explanation(text: str, version: int | None) -> None:
 
 
 def _print_parts(title: str, parts: list, columns: dict) -> None:
-    """A table of the parts in the order of the text; of very many the strongest, which the title says."""
+    """A table of the parts, if any, in the order of the text; of very many the strongest, which the title says."""
+    if not parts:
+        return
     strength = sorted(range(len(parts)), key=lambda position: -abs(parts[position].contribution))
     shown = sorted(strength[:SHOWN_PARTS])
     if len(shown) < len(parts):

@@ -10,10 +10,10 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from cli.terminal import printable
+from cli.terminal import given_text, printable
 from maeari import clock
+from maeari.answers import UNSURE_BECAUSE, probability
 from maeari.errors import MaeariError
-from maeari.redaction import redact
 
 app = typer.Typer()
 train_app = typer.Typer(no_args_is_help=True, help="Train a model and register it as a challenger.")
@@ -24,8 +24,6 @@ app.add_typer(release_app, name="release")
 app.add_typer(score_app, name="score")
 console = Console()
 
-# As much as a review may have to be landed.
-LONGEST_TEXT = 200_000
 SHOWN_CHARACTERS = 60
 
 # By which figure, with its interval, the versions of a model are listed.
@@ -162,27 +160,11 @@ def score_sentiment(
     if text:
         if as_of is not None:
             raise MaeariError("--as-of chooses reviews of the warehouse; leave it out with --text.")
-        _score_texts([_given(one) for one in text], version, as_json)
+        _score_texts([given_text(one) for one in text], version, as_json)
     elif version is not None or as_json:
         raise MaeariError("--version and --json go with --text; reviews are scored by the version in charge of each.")
     else:
         console.print(sentiment.score(clock.today(as_of)))
-
-
-def _given(text: str) -> str:
-    """A text as a crawl would land it, or the reason why none would."""
-    if text == "-":
-        try:
-            text = typer.get_text_stream("stdin", encoding="utf-8", errors="strict").read(LONGEST_TEXT + 1)
-        except UnicodeDecodeError:
-            raise MaeariError(
-                "Standard input is not UTF-8 text. Convert it first, such as with `iconv -f cp949 -t utf-8`."
-            ) from None
-    if len(text) > LONGEST_TEXT:
-        raise MaeariError(
-            f"A text has more than {LONGEST_TEXT:,} characters; no review is that long. Give a part of it."
-        )
-    return redact(text)[0]
 
 
 def _score_texts(texts: list[str], version: int | None, as_json: bool) -> None:
@@ -199,13 +181,10 @@ def _score_texts(texts: list[str], version: int | None, as_json: bool) -> None:
         )
     config = SentimentConfig(**registry.registered("sentiment", version).card["config"])
     answers = answer(load(version), config, [joined(None, text) for text in texts])
-    reasons = {
-        "close": f"wrong with a chance of more than {100 * config.cost_of_unsure:g} %",
-        "unreadable": "no Korean that can be read",
-        None: "",
-    }
+    close = f"{UNSURE_BECAUSE['close']}: wrong with a chance above {100 * config.cost_of_unsure:g} %"
+    reasons = {**UNSURE_BECAUSE, "close": close, None: ""}
     table = Table("text", "label", "positive", "stars", "unsure because", title=f"sentiment version {version}")
-    for text, probability, label, stars, because in zip(
+    for text, chance, label, stars, because in zip(
         texts,
         answers.probabilities.tolist(),
         answers.labels,
@@ -214,11 +193,11 @@ def _score_texts(texts: list[str], version: int | None, as_json: bool) -> None:
         strict=True,
     ):
         if as_json:
-            told = {"model_version": version, "positive_probability": probability, "label": label}
+            told = {"model_version": version, "positive_probability": chance, "label": label}
             print(json.dumps({**told, "estimated_stars": stars, "unsure_because": because}))
         else:
             shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
-            table.add_row(Text(printable(shown)), label, f"{100 * probability:.1f} %", f"{stars:.1f}", reasons[because])
+            table.add_row(Text(printable(shown)), label, probability(chance, 1), f"{stars:.1f}", reasons[because])
     if not as_json:
         console.print(table)
 

@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
+from maeari.answers import UNSURE_BECAUSE
 from ml.sentiment.classifier import ReviewClassifier
 from ml.sentiment.config import SentimentConfig
 from ml.sentiment.features import Split, segments
 from ml.sentiment.predict import answer
 from ml.statistics import calibration_error, share
 
-UNSURE = ("close", "unreadable")
 PRAISE = ("좋", "맛있", "최고", "추천", "친절", "만족", "재밌", "재미있", "감동", "완벽")
 BLAME = ("별로", "실망", "최악", "불친절", "아쉽", "지루", "노잼", "쓰레기", "후회", "비싸")
 
@@ -40,7 +40,7 @@ def evaluate(classifier: ReviewClassifier, config: SentimentConfig, split: Split
         "negative_recall": share(right[~truth]),
         "unsure_share": share(is_unsure),
         "sure_accuracy": share(right[~is_unsure]),
-        "unsure_because": {because: int((answers.unsure_because == because).sum()) for because in UNSURE},
+        "unsure_because": {because: int((answers.unsure_because == because).sum()) for because in UNSURE_BECAUSE},
         "calibration_error": calibration_error(probabilities, truth),
         "brier_score": float(np.mean((probabilities - truth) ** 2)),
         "roc_auc": float(roc_auc_score(truth, probabilities)) if both_labels else None,

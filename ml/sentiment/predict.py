@@ -60,7 +60,8 @@ _UNSCORED = """
 class Answers:
     """What a version says of some texts, one entry a text in each field.
 
-    Labels are positive, negative or unsure; `unsure_because` is close, unreadable or, where a label is given, None.
+    Labels are positive, negative or unsure; `unsure_because` is a key of
+    `maeari.answers.UNSURE_BECAUSE` or, where a label is given, None.
     """
 
     probabilities: np.ndarray
@@ -88,15 +89,17 @@ def predict(classifier: ReviewClassifier, texts: Sequence[str]) -> np.ndarray:
 def answer(classifier: ReviewClassifier, config: SentimentConfig, texts: Sequence[str]) -> Answers:
     """What the classifier says of each joined text, whoever else is in the batch.
 
-    It is unsure where being wrong is likelier than `config.cost_of_unsure` (Chow 1970); and of what cannot be read:
-    what `ReviewClassifier.readable` says, and texts with a word of more than `LONGEST_WORD` characters.
+    It is unsure where being wrong is likelier than `config.cost_of_unsure` (Chow 1970): "close"; and of what cannot be
+    read: "endless" where a word has more than `LONGEST_WORD` characters, else "unreadable" where
+    `ReviewClassifier.readable` finds too little Korean.
     """
     texts = list(texts)
     scores = classifier.scores(texts)
     probabilities = classifier.probabilities(scores)
     because = np.full(len(texts), None, dtype=object)
     because[np.minimum(probabilities, 1 - probabilities) > config.cost_of_unsure] = "close"
-    because[~classifier.readable(texts) | np.fromiter(map(_has_endless_word, texts), bool, len(texts))] = "unreadable"
+    because[~classifier.readable(texts)] = "unreadable"
+    because[np.fromiter(map(_has_endless_word, texts), bool, len(texts))] = "endless"
     labels = np.where(probabilities >= 0.5, "positive", "negative").astype(object)
     labels[because.astype(bool)] = "unsure"
     return Answers(probabilities, labels, classifier.stars(scores), because)

@@ -249,8 +249,11 @@ def test_a_month_is_told_whole_by_the_version_in_charge_at_its_end_though_review
 
 
 def test_a_text_or_a_review_is_explained_on_the_terminal(landed, monkeypatch, capsys):
+    from typer.testing import CliRunner
+
     from cli.explain import console, explain_sentiment
-    from cli.models import LONGEST_TEXT
+    from cli.main import app
+    from cli.terminal import LONGEST_TEXT
     from maeari.errors import MaeariError
 
     monkeypatch.setattr(console, "width", 200)
@@ -265,6 +268,16 @@ def test_a_text_or_a_review_is_explained_on_the_terminal(landed, monkeypatch, ca
     explain_sentiment(text="맛있어요 " * 700)
     assert "the 60 strongest of 700" in (shown := capsys.readouterr().out)
     assert "SHAP and LIME are left out" in shown
+    assert "one word of more than" not in shown
+    piped = CliRunner().invoke(
+        app, ["explain", "sentiment", "--text", "-"], input="좋아요" * 400, env={"COLUMNS": "200"}
+    )
+    assert piped.output.startswith("unsure (one word of more than 1,000 characters), reads like")
+    assert "nothing to rank" in piped.output
+    explain_sentiment(text="")
+    shown = capsys.readouterr().out
+    assert shown.startswith("unsure (too little Korean to read), reads like")
+    assert "adds" not in shown
     explain_sentiment(review="demo_cafes:any")
     assert "\\x1b[31m" in capsys.readouterr().out
     for options, reason in (

@@ -156,7 +156,7 @@ def test_each_text_of_a_review_is_scored_once_with_label_stars_and_reason(releas
     for review_id, content_hash, _, probability, label, event_at, purpose, stars, because in scored:
         text = texts[review_id, content_hash]
         if text in ODD:
-            assert (label, because) == ("unsure", "unreadable")
+            assert (label, because) == ("unsure", "endless" if len(text) > 1_000 else "unreadable")
         elif min(probability, 1 - probability) > CONFIG.cost_of_unsure:
             assert (label, because) == ("unsure", "close")
         else:
@@ -164,7 +164,7 @@ def test_each_text_of_a_review_is_scored_once_with_label_stars_and_reason(releas
         assert 1 <= stars <= 5
         assert purpose == ("live" if event_at >= datetime(2025, 5, 14, 15, tzinfo=UTC) else "backfill")
     assert {"positive", "negative", "unsure"} == {row[4] for row in scored}
-    assert {None, "close", "unreadable"} == {row[8] for row in scored}
+    assert {None, "close", "unreadable", "endless"} == {row[8] for row in scored}
 
 
 def test_a_killed_scoring_loses_nothing_and_repeats_nothing(released, monkeypatch):
@@ -214,7 +214,7 @@ def test_single_texts_are_scored_by_the_live_version_and_nothing_is_written(rele
         "positive",
         "negative",
         "unsure",
-        "no Korean that can be read",
+        "too little Korean to read",
         "[red]좋아요[/]",
         "\\x1b[2J",
         "\\u202e",
@@ -223,7 +223,7 @@ def test_single_texts_are_scored_by_the_live_version_and_nothing_is_written(rele
     assert not {"\x1b", "\u202e"} & set(printed.output)
     piped = score_text("--text", "-", "--json", "--version", "1", standard_input=("맛있어요" * 25_000).encode())
     told = json.loads(piped.output)
-    assert (told["model_version"], told["label"], told["unsure_because"]) == (1, "unsure", "unreadable")
+    assert (told["model_version"], told["label"], told["unsure_because"]) == (1, "unsure", "endless")
     assert predictions() == []
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from maeari.answers import UNSURE_BECAUSE
 from ml.sentiment.classifier import ReviewClassifier
 from ml.sentiment.config import SentimentConfig
 from ml.sentiment.predict import LONGEST_WORD, answer, predict
@@ -23,6 +24,8 @@ UNREADABLE = {
     "half a pair": "\ud800",
     "marks alone": "\u0301" * 500,
     "HTML": "<script>alert('x')</script><b>굿굿</b>",
+}
+ENDLESS = {
     "one syllable without end": "좋" * 100_000,
     "one word without end": "맛있어요" * 25_000,
     "one letter without end": "a" * 100_000,
@@ -57,10 +60,11 @@ def test_clear_words_are_told_and_what_was_said_of_both_is_not(classifier):
     assert answers.stars[0] > answers.stars[1]
 
 
-@pytest.mark.parametrize("text", UNREADABLE.values(), ids=UNREADABLE)
-def test_what_cannot_be_read_is_scored_as_unsure(classifier, text):
-    answers = answer(classifier, SentimentConfig(cost_of_unsure=0.5), [text])
-    assert (answers.labels[0], answers.unsure_because[0]) == ("unsure", "unreadable")
+@pytest.mark.parametrize("name", [*UNREADABLE, *ENDLESS])
+def test_what_cannot_be_read_is_scored_as_unsure(classifier, name):
+    answers = answer(classifier, SentimentConfig(cost_of_unsure=0.5), [UNREADABLE.get(name) or ENDLESS.get(name, "")])
+    assert (answers.labels[0], answers.unsure_because[0]) == ("unsure", "endless" if name in ENDLESS else "unreadable")
+    assert f"{LONGEST_WORD:,}" in UNSURE_BECAUSE["endless"]
     assert 0 <= answers.probabilities[0] <= 1
     assert 1 <= answers.stars[0] <= 5
 
@@ -71,7 +75,7 @@ def test_a_long_review_and_one_without_spaces_are_read(classifier):
 
 
 def test_an_answer_does_not_depend_on_who_else_is_in_the_batch(classifier):
-    texts = [*GOOD, *UNREADABLE.values(), *BAD, *BOTH]
+    texts = [*GOOD, *UNREADABLE.values(), *ENDLESS.values(), *BAD, *BOTH]
     together = answer(classifier, SentimentConfig(), texts)
     np.testing.assert_array_equal(together.probabilities, predict(classifier, texts))
     for row, text in enumerate(texts):

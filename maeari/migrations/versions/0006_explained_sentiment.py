@@ -8,8 +8,9 @@ down_revision = "0005"
 TABLES = """
 alter table predictions.sentiment
     add column estimated_stars real check (estimated_stars between 1 and 5),
-    -- close: either answer would be wrong too often; unreadable: hardly any Korean to read.
-    add column unsure_because text check (unsure_because in ('close', 'unreadable'));
+    -- close: either answer would be wrong too often; unreadable: too little Korean to read;
+    -- endless: one word of more than 1,000 characters.
+    add column unsure_because text check (unsure_because in ('close', 'unreadable', 'endless'));
 
 create table predictions.sentiment_explanations (
     review_id text not null,
