@@ -117,14 +117,15 @@ def window_page(request: Request, model: ModelName, start: date, end: date) -> H
 def reviews_page(
     request: Request,
     subject: str = "",
+    source: str = "",
     label: Literal["", "positive", "negative", "unsure"] = "",
     page: PageNumber = 1,
 ) -> HTMLResponse:
-    """The newest reviews with the live version's scores beside the stars."""
-    subject = subject.replace("\0", "")
+    """The newest reviews, each with the score by the version in charge beside its stars."""
+    subject, source = subject.replace("\0", ""), source.replace("\0", "")
     with queries.reading() as cursor:
         built = queries.has_marts(cursor)
-        found = queries.reviews(cursor, subject or None, label or None, page) if built else []
+        found = queries.reviews(cursor, source or None, subject or None, label or None, page) if built else []
         subjects = queries.subjects(cursor) if built else []
     return render(
         request,
@@ -133,6 +134,8 @@ def reviews_page(
         has_more=len(found) > queries.ROWS_PER_PAGE,
         subjects=subjects,
         subject=subject,
+        source=source,
+        sources=sorted({name for one in subjects for name in one["sources"]} | {source} - {""}),
         label=label,
         page=page,
         built=built,

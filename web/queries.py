@@ -335,37 +335,52 @@ def window(cursor: Cursor, model: str, start: date, end: date) -> dict | None:
 
 
 def subjects(cursor: Cursor) -> list[dict]:
-    """What is reviewed, with the number of reviews."""
+    """What is reviewed, with the sources that review it and the number of reviews."""
     return fetch_all(
         cursor,
         """
-        select subject_id, max(subject_name) as subject_name, count(*) as reviews
-        from marts.fct_reviews group by subject_id order by reviews desc, subject_id limit 500
+        select subject_id, max(subject_name) as subject_name, array_agg(source) as sources,
+            sum(reviews)::bigint as reviews
+        from (
+            select subject_id, source, max(subject_name) as subject_name, count(*) as reviews
+            from marts.fct_reviews group by subject_id, source
+        ) by_source
+        group by subject_id order by reviews desc, subject_id limit 500
         """,
     )
 
 
-def reviews(cursor: Cursor, subject: str | None, label: str | None, page: int) -> list[dict]:
-    """One page of reviews, newest first, each with the live version's score where it has one."""
+def reviews(cursor: Cursor, source: str | None, subject: str | None, label: str | None, page: int) -> list[dict]:
+    """One page of reviews, newest first, each with the score by the version in charge.
+
+    The live version's where nothing was published yet, as for a review that came since.
+    """
+    in_charge = "marts.review_sentiment"
+    if not exist(cursor, in_charge):
+        in_charge = "(select review_id, content_hash, event_at, model_version from predictions.sentiment where false)"
     return fetch_all(
         cursor,
-        """
+        f"""
         select r.*, p.label, p.positive_probability, p.estimated_stars, p.unsure_because, p.model_version,
             p.label in ('positive', 'negative') and r.sentiment_label is not null and p.label <> r.sentiment_label
                 as disagrees
         from marts.fct_reviews r
+        left join {in_charge} i on i.review_id = r.review_id and i.content_hash = r.content_hash
+        -- By the time too, so that one partition is looked into.
         left join lateral (
             select * from predictions.sentiment p
-            where p.review_id = r.review_id and p.content_hash = r.content_hash and p.model_version = (
-                select version from ops.deployments where model = 'sentiment' and live_to is null
+            where p.review_id = r.review_id and p.content_hash = r.content_hash and p.model_version = coalesce(
+                i.model_version, (select version from ops.deployments where model = 'sentiment' and live_to is null)
             )
-            limit 1
+                and p.event_at = coalesce(i.event_at, r.written_at, r.fetched_at) and p.purpose <> 'shadow'
         ) p on true
-        where (%(subject)s::text is null or r.subject_id = %(subject)s)
+        where (%(source)s::text is null or r.source = %(source)s)
+            and (%(subject)s::text is null or r.subject_id = %(subject)s)
             and (%(label)s::text is null or p.label = %(label)s)
         order by r.written_at desc nulls last, r.review_id
         limit %(rows)s offset %(offset)s
-        """,
+        """,  # noqa: S608
+        source=source,
         subject=subject,
         label=label,
         rows=ROWS_PER_PAGE + 1,

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from maeari import clock
+from maeari.answers import UNSURE_BECAUSE, probability
 from maeari.settings import Settings
 from web import figures, policies
 
@@ -37,7 +38,6 @@ OUTCOMES = {
     "not_better": "○ not better, not asked",
 }
 LABELS = {"positive": "＋ positive", "negative": "－ negative", "unsure": "○ unsure"}
-UNSURE = {"close": "too close to call", "unreadable": "hardly any Korean to read"}
 ABBREVIATIONS = {
     "id": "ID", "sha256": "SHA-256", "mlflow": "MLflow", "psi": "PSI", "roc": "ROC", "auc": "AUC", "pr": "PR",
     "lime": "LIME", "shap": "SHAP",
@@ -59,8 +59,10 @@ SHARES = ("share", "accuracy", "recall", "probability")
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage, a dash when there is none."""
-    return "–" if share is None or math.isnan(share) else f"{100 * share:.{digits}f} %"
+    """A share as a percentage, a dash when there is none; in whole percent a few are not told as none."""
+    if share is None or math.isnan(share):
+        return "–"
+    return "<1 %" if digits == 0 and 0 < share <= 0.005 else f"{100 * share:.{digits}f} %"
 
 
 def whole(number: float | None) -> str:
@@ -203,6 +205,7 @@ _environment = Environment(
 )
 _environment.filters.update(
     percent=percent,
+    probability=probability,
     whole=whole,
     figure=figure,
     points=points,
@@ -227,7 +230,7 @@ _environment.globals.update(
     VERDICTS=VERDICTS,
     OUTCOMES=OUTCOMES,
     LABELS=LABELS,
-    UNSURE=UNSURE,
+    UNSURE=UNSURE_BECAUSE,
     LISTS=LISTS,
     FOLDED=FOLDED,
     plotly_version=version("plotly"),

@@ -48,8 +48,12 @@ def review_page(
             raise HTTPException(404)
         scores = sentiment_queries.scores(cursor, review_id, known["content_hash"])
         score = _chosen(cursor, known, scores, version)
-        explanation = score and sentiment_queries.explanation(
-            cursor, review_id, known["content_hash"], score["model_version"]
+        key = (review_id, known["content_hash"], score["model_version"]) if score else None
+        explanation = key and sentiment_queries.explanation(cursor, *key)
+        # Picks of earlier months that no run has come to stay without SHAP and LIME.
+        is_waiting = key and sentiment_queries.is_picked(cursor, *key, since=_month_before(clock.today()))
+        is_too_old = not scores and sentiment_queries.is_before_all_scored(
+            cursor, known["written_at"] or known["fetched_at"]
         )
     characters = explanation and explanation["characters"]
     text = colouring.colour(known["title"], known["body"], characters)
@@ -63,7 +67,8 @@ def review_page(
         scores=scores,
         score=score,
         explanation=explanation,
-        unexplained=None if text.is_explained else _why_unexplained(known, score, explanation),
+        unexplained=None if text.is_explained else _why_unexplained(known, score, explanation, is_too_old),
+        waits_for_methods=is_waiting,
         text=text,
         words=_strongest(words),
         all_words=len(words),
@@ -122,6 +127,8 @@ def subject_page(
         aspects = sentiment_queries.aspects(cursor, *key) if key else []
         words = sentiment_queries.words(cursor, *key) if key else []
         picked = sentiment_queries.picked_reviews(cursor, *key) if key else []
+        newest = None if weeks else sentiment_queries.newest_review(cursor, source, subject_id)
+        is_too_old = newest and sentiment_queries.is_before_all_scored(cursor, newest["event_at"])
     return render(
         request,
         "subject.html",
@@ -129,6 +136,7 @@ def subject_page(
         subject=known,
         weeks=sentiment_figures.shares_by_week(weeks) if weeks else None,
         weeks_shown=len(weeks),
+        explained_by_hand=_explained_by_hand(newest["review_id"]) if is_too_old else None,
         is_cut=len(weeks) == sentiment_queries.WEEKS_SHOWN,
         months=months,
         shown=shown,
@@ -166,8 +174,11 @@ def _chosen(cursor: Cursor, review: dict, scores: list[dict], number: int | None
     )
 
 
-def _why_unexplained(review: dict, score: dict | None, explanation: dict | None) -> dict:
+def _why_unexplained(review: dict, score: dict | None, explanation: dict | None, is_too_old: bool) -> dict:
     """Why the text of a review has no colours, and what to do about it."""
+    by_hand = _explained_by_hand(review["review_id"])
+    if is_too_old:
+        return {"why": "Written before the time that the first release scored.", "how": by_hand}
     if score is None:
         return {"why": "It has not been scored yet, so there is nothing to explain.", "how": "maeari score sentiment"}
     if explanation:
@@ -175,10 +186,16 @@ def _why_unexplained(review: dict, score: dict | None, explanation: dict | None)
         why = "The text has been changed or redacted since it was explained, so its words cannot be coloured."
         return {"why": why, "how": None}
     if _month(score["event_at"]) < _month_before(clock.today()):
-        why = "Only reviews of this month and the month before are explained; this one is older."
-    else:
-        why = "It has been scored and waits to be explained, which score_reviews does after scoring."
-    return {"why": why, "how": f"maeari explain sentiment --review {shlex.quote(review['review_id'])}"}
+        return {
+            "why": "Only reviews of this month and the month before are explained; this one is older.",
+            "how": by_hand,
+        }
+    why = "It has been scored and waits to be explained, which score_reviews does after scoring."
+    return {"why": why, "how": "maeari explain sentiment"}
+
+
+def _explained_by_hand(review_id: str) -> str:
+    return f"maeari explain sentiment --review {shlex.quote(review_id)}"
 
 
 def _month(moment: datetime) -> date:

@@ -1,6 +1,6 @@
 """What the pages of single reviews and of subjects read; see `web/queries.py`."""
 
-from datetime import date
+from datetime import date, datetime
 
 from psycopg2.extensions import cursor as Cursor
 
@@ -71,6 +71,52 @@ def explanation(cursor: Cursor, review_id: str, content_hash: str, version: int)
         review=review_id,
         hash=content_hash,
         version=version,
+    )
+
+
+def is_picked(cursor: Cursor, review_id: str, content_hash: str, version: int, since: date) -> bool:
+    """Whether this text stands for its subject in a month from `since` on, as this version sees it."""
+    return fetch_one(
+        cursor,
+        """
+        select exists (
+            select from predictions.sentiment_picks
+            where review_id = %(review)s and content_hash = %(hash)s and model_version = %(version)s
+                and month_start_on >= %(since)s
+        ) as found
+        """,
+        review=review_id,
+        hash=content_hash,
+        version=version,
+        since=since,
+    )["found"]
+
+
+def is_before_all_scored(cursor: Cursor, moment: datetime) -> bool:
+    """Whether a moment lies before that of the first scored review; no where nothing was scored yet."""
+    # Two looks for any one row: a minimum would read every partition.
+    return fetch_one(
+        cursor,
+        """
+        select exists (select from predictions.sentiment where purpose <> 'shadow') and not exists (
+            select from predictions.sentiment where purpose <> 'shadow' and event_at <= %(moment)s
+        ) as found
+        """,
+        moment=moment,
+    )["found"]
+
+
+def newest_review(cursor: Cursor, source: str, subject_id: str) -> dict | None:
+    """The newest review of a subject, scored or not: its id and the time that a score would stand for."""
+    return fetch_one(
+        cursor,
+        """
+        select review_id, coalesce(written_at, fetched_at) as event_at from marts.fct_reviews
+        where source = %(source)s and subject_id = %(subject)s
+        order by event_at desc limit 1
+        """,
+        source=source,
+        subject=subject_id,
     )
 
 

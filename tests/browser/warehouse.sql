@@ -79,7 +79,7 @@ select
             'label_noise', '{"share": 0.031, "repeated_reviews": 920}'::jsonb, 'note', %(planted)s::text),
         'figures', case v when 1 then '{}'::jsonb else '{"unsure_share": {"value": 0.072, "low": 0.064, "high": 0.08, "rows": 4102},
             "sure_accuracy": {"value": 0.902, "low": 0.891, "high": 0.911, "rows": 3807}, "mean_star_error": 0.71,
-            "mean_star_error_of_the_median": 1.12, "unsure_because": {"close": 290, "unreadable": 5}}' end
+            "mean_star_error_of_the_median": 1.12, "unsure_because": {"close": 290, "unreadable": 5, "endless": 0}}' end
             || '{"rows": 4102, "accuracy": {"value": 0.871, "low": 0.860, "high": 0.881, "rows": 4102},
             "calibration_error": 0.0132, "roc_auc": 0.937,
             "baseline_accuracy": {"value": 0.702, "low": 0.688, "high": 0.716, "rows": 4102},
@@ -208,6 +208,8 @@ cross join lateral (select (strength * (0.8 + 0.4 * (place %% 2)))::real as valu
 group by review_id, content_hash, written_at, shap, lime;
 
 set role maeari_dbt;
+create table marts.review_sentiment as
+select review_id, content_hash, event_at, model_version from predictions.sentiment where model_version = 1;
 create table marts.weekly_sentiment as
 select
     date '2026-05-25' - 7 * n as week_start_on, source, subject_id, subject_name, scored as reviews,

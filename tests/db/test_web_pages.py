@@ -191,6 +191,8 @@ def test_reviews_can_be_narrowed_and_paged(viewer, filled):
     assert negative.count("－ negative</span>") == negative.count('class="review"') > 0
     assert viewer.get("/maeari/reviews?subject=%00").status_code == 200
     assert "No review matches" in viewer.get("/maeari/reviews?subject=nobody").text
+    assert 'class="review"' in viewer.get("/maeari/reviews?subject=store-1&source=demo_cafe").text
+    assert "No review matches" in viewer.get("/maeari/reviews?subject=store-1&source=demo_bookshop").text
 
 
 def test_a_declined_model_and_a_replayed_release_are_said_plainly(viewer, filled):

@@ -21,6 +21,14 @@ delete from predictions.sentiment_explanations where review_id in ('demo_cafe:20
 select predictions.ensure_sentiment_month('2026-03-15');
 update predictions.sentiment set event_at = '2026-03-31 23:59+09' where review_id = 'demo_cafe:203';
 update predictions.sentiment set label = 'unsure', unsure_because = 'unreadable' where review_id = 'demo_cafe:204';
+update predictions.sentiment set label = 'unsure', unsure_because = 'endless' where review_id = 'demo_cafe:205';
+update predictions.sentiment set label = 'negative', positive_probability = 0.001 where review_id = 'demo_cafe:207';
+insert into predictions.sentiment_picks
+select '2026-05-01', source, subject_id, 'disagreeing', 9, review_id, content_hash, 1, now() from marts.fct_reviews
+where review_id = 'demo_cafe:208';
+update marts.fct_reviews set written_at = '2019-05-31', subject_id = 'old', content_hash = 'never'
+where review_id = 'demo_cafe:206';
+insert into marts.dim_subjects values ('demo_cafe:old', 'demo_cafe', 'old', '옛집', 1, 0, null);
 insert into marts.weekly_sentiment
 select '2026-05-25', 'demo_bookshop', 'book-' || n, '책 100%% ' || n, 10, 5, 5 from generate_series(1, 60) n;
 """
@@ -81,12 +89,26 @@ def number(shown: str) -> float:
 
 
 def test_each_version_that_scored_a_review_can_be_asked(pages, filled):
-    assert "says version 1" in read(pages, "/reviews/demo_cafe%3A1")
+    assert "Version 1 says:" in read(pages, "/reviews/demo_cafe%3A1")
     second = read(pages, "/reviews/demo_cafe%3A1?version=2")
-    assert "says version 2" in second
+    assert "Version 2 says:" in second
     assert "waits to be explained" in second
     assert pages.get("/maeari/reviews/demo_cafe%3A1?version=3").status_code == 404
     assert pages.get("/maeari/reviews/nobody").status_code == 404
+
+
+def test_the_list_and_the_page_of_a_review_show_the_version_in_charge(pages, filled):
+    of_list = re.compile(r"positive, v(\d)</span>\s*<a href=\"/maeari/reviews/demo_cafe%3A2\"")
+    execute(filled, """
+        insert into predictions.sentiment
+        select review_id, content_hash, 2, 0.9, 'positive', event_at, now(), 'live' from predictions.sentiment
+        where review_id = 'demo_cafe:2'
+    """)  # fmt: skip
+    assert of_list.search(html(pages, "/reviews"))[1] == "1"
+    execute(filled, "update marts.review_sentiment set model_version = 2 where review_id = 'demo_cafe:2'")
+    assert of_list.search(html(pages, "/reviews"))[1] == "2"
+    assert "Version 2 says: ＋ positive with a probability of 90 % ." in read(pages, "/reviews/demo_cafe%3A2")
+    assert 'aria-label="word by word: review of 2026-05-31, ' in html(pages, "/reviews?source=demo_cafe")
 
 
 @pytest.mark.parametrize(
@@ -94,9 +116,11 @@ def test_each_version_that_scored_a_review_can_be_asked(pages, filled):
     [
         (200, "changed or redacted since it was explained"),
         (201, "It has not been scored yet"),
-        (202, "waits to be explained, which score_reviews does"),
+        (202, "waits to be explained, which score_reviews does after scoring. Next: maeari explain sentiment 디저트는"),
         (203, "Only reviews of this month and the month before are explained; this one is older. "
               "Next: maeari explain sentiment --review demo_cafe:203"),
+        (206, "Written before the time that the first release scored. "
+              "Next: maeari explain sentiment --review demo_cafe:206"),
     ],
 )  # fmt: skip
 def test_a_review_without_colours_says_why_and_still_shows_its_text(pages, filled, number, why):
@@ -109,11 +133,18 @@ def test_a_review_without_colours_says_why_and_still_shows_its_text(pages, fille
 
 
 def test_unsure_says_why(pages, filled):
-    assert "There is hardly any Korean to read." in read(pages, "/reviews/demo_cafe%3A204")
+    assert "Version 1 says: ○ unsure too little Korean to read . Th" in read(pages, "/reviews/demo_cafe%3A204")
+    assert "one word of more than 1,000 characters" in read(pages, "/reviews/demo_cafe%3A205")
+    assert "negative with a probability of over 99 %" in read(pages, "/reviews/demo_cafe%3A207")
     listed = read(pages, "/reviews?label=unsure")
     assert "○ unsure too close to call" in listed
     assert "reads like 3." in listed
     assert "positive, v1" in listed
+
+
+def test_a_review_that_was_picked_waits_for_the_other_methods(pages, filled):
+    assert "this one does, and waits for the next scoring run" in read(pages, "/reviews/demo_cafe%3A208")
+    assert "about this one they were not" in read(pages, "/reviews/demo_cafe%3A209")
 
 
 def test_whatever_its_id_a_review_and_a_subject_have_a_page_that_is_linked(pages, filled):
@@ -134,7 +165,8 @@ def test_subjects_are_searched_sorted_paged_and_compared(pages, filled):
     assert len(rows.findall(second)) == 18
     falling = read(pages, "/subjects?order=falling")
     assert falling.index("서촌 한옥점") < falling.index("망원 메아리")
-    assert re.search(r"서촌 한옥점 demo_cafe 134 of [\d,]+ 34\.7 % \[26\.9 %, 43\.4 %\].*?▼ -41\.9 points", falling)
+    assert re.search(r"서촌 한옥점 demo_cafe 134 of [\d,]+ scored 34\.7 % \[26\.9 %, 43\.4 %\]", falling)
+    assert "▼ -41.9 points" in falling
     assert len(rows.findall(html(pages, "/subjects?search=한옥"))) == 1
     # A sign of SQL's patterns is a character like any other.
     assert len(rows.findall(html(pages, "/subjects?search=책 100%25 1"))) == 11
@@ -159,12 +191,18 @@ def test_a_subject_shows_a_month_against_the_month_before(pages, filled):
     assert "never explained" in read(pages, "/subjects/demo_cafe/store-3?month=2026-01-01")
     assert pages.get("/maeari/subjects/demo_cafe/store-3?month=2019-01-01").status_code == 404
     assert pages.get("/maeari/subjects/demo_cafe/nobody").status_code == 404
+    old = read(pages, "/subjects/demo_cafe/old")
+    assert "All of its reviews were written before" in old
+    assert "maeari explain sentiment --review demo_cafe:206" in old
 
 
 def test_a_card_shows_its_ageing_and_an_older_card_still_opens(pages, filled):
     newer, older = read(pages, "/models/sentiment/versions/2"), read(pages, "/models/sentiment/versions/1")
 
-    assert "It answers “unsure” in 7.2 % [6.4 %, 8.0 %] on 4,102 : 290 too close to call" in newer
+    assert (
+        "It answers “unsure” in 7.2 % [6.4 %, 8.0 %] on 4,102 : 290 too close to call, 5 too little Korean to read."
+        in newer
+    )
     assert "off by 0.71 on average" in newer
     assert "3.1 % carry stars that contradict" in newer
     assert re.search(r"2025-10-01 86\.1 % \[84\.8 %, 87\.2 %\] 87\.3 %", newer)
@@ -179,7 +217,8 @@ def test_nothing_published_yet_says_what_to_do(pages, filled):
     assert "No scored review has been published yet" in read(pages, "/subjects")
     assert "maeari publish" in read(pages, "/subjects/demo_cafe/store-3")
 
-    execute(filled, "drop table marts.weekly_sentiment, marts.dim_subjects")
+    execute(filled, "drop table marts.weekly_sentiment, marts.dim_subjects, marts.review_sentiment")
     assert "maeari publish" in read(pages, "/subjects")
     assert pages.get("/maeari/subjects/demo_cafe/store-3").status_code == 404
-    assert "says version 1" in read(pages, "/reviews/demo_cafe%3A0")
+    assert "Version 1 says:" in read(pages, "/reviews/demo_cafe%3A0")
+    assert "positive, v1" in read(pages, "/reviews")

@@ -73,3 +73,11 @@ def test_a_moment_names_its_zone_and_a_segment_keeps_its_name():
     assert render.words("holdout_rows") == "Holdout rows"
     assert render.words("source=demo_cafe") == "source=demo_cafe"
     assert render.figure(0.5821, "positive_share") == "58.2 %"
+
+
+def test_a_few_are_not_told_as_none_and_nothing_is_certain():
+    assert [render.percent(share, 0) for share in (0, 0.005, 0.006, 1)] == ["0 %", "<1 %", "1 %", "100 %"]
+    assert [render.probability(share) for share in (0, 0.004, 0.01, 0.99, 0.996, 1)] == [
+        "under 1 %", "under 1 %", "1 %", "99 %", "over 99 %", "over 99 %"
+    ]  # fmt: skip
+    assert [render.probability(share, 1) for share in (0.0001, 0.9, 0.9999)] == ["under 0.1 %", "90.0 %", "over 99.9 %"]
