@@ -15,8 +15,13 @@ from pathlib import Path
 import psutil
 import psycopg2
 import pytest
+from hypothesis import settings
 
 from maeari.settings import Settings
+
+# The first example may compile or load something; no test asserts time.
+settings.register_profile("maeari", deadline=None)
+settings.load_profile("maeari")
 
 MAEARI = Path(sys.executable).parent / "maeari"
 _numbers = count(1)

@@ -19,6 +19,7 @@ BATCH_ROWS = 20_000
 MIN_SYLLABLES, MIN_HANGUL_SHARE = 2, 0.5
 _GOOD_STARS = 3.5
 _CLEAR_STARS = (1.0, 5.0)
+_MOST_BALANCE = 10.0
 _SMOOTHING, _EVEN_SHARE, _MIN_OCCURRENCES, _TOLERANCE = 1.0, 0.5, 2, 1e-3
 _ARRAYS = (
     "weights_", "scales_", "calibration_scores_", "calibration_probabilities_", "star_scores_", "star_values_",
@@ -52,10 +53,10 @@ class ReviewClassifier(BaseEstimator):
         self,
         *,
         ngram_min: int = 1,
-        ngram_max: int = 5,
-        feature_bits: int = 22,
+        ngram_max: int = 4,
+        feature_bits: int = 23,
         penalty: float = 0.3,
-        passes: int = 12,
+        passes: int = 8,
         middling_weight: float = 0.5,
         calibration_folds: int = 3,
         positive_share: float | None = None,
@@ -82,7 +83,8 @@ class ReviewClassifier(BaseEstimator):
         """Learn from texts and their labels, and from their stars (1 to 5) what stars a score stands for.
 
         A label that is missing (NaN, None) marks a middling review, which needs stars. It counts `middling_weight`, as
-        good above 3.5 stars and as bad below; probabilities are calibrated on labelled rows alone.
+        good above 3.5 stars and as bad below; where all lie on one side they teach nothing. Probabilities are
+        calibrated on labelled rows alone.
         """
         rows = _labelled(is_positive, stars, sample_weight)
         codes = normalise(texts)
@@ -90,6 +92,11 @@ class ReviewClassifier(BaseEstimator):
         folds = self._folds(codes, rows)
         everything = np.arange(len(rows.weight))
         parts = [everything, *(np.flatnonzero(folds != fold) for fold in range(self.calibration_folds))]
+        if any(len(set(rows.is_good[part[rows.is_clear[part]]])) < 2 for part in parts):
+            raise TooFewRows(
+                f"The {rows.is_clear.sum():,} labelled reviews have too few different texts to be parted into "
+                f"{self.calibration_folds} with both labels in each; learn from more texts."
+            )
         # The compiled loops hold no lock, so parts are learned at the same time; each by itself is in a fixed order.
         with ThreadPoolExecutor(2) as pool:
             models = pool.map(lambda part: self._fit(columns, starts, rows, part), parts)
@@ -107,8 +114,7 @@ class ReviewClassifier(BaseEstimator):
     def _calibrate(self, scores: np.ndarray, rows: "_Rows") -> None:
         truth, weight = rows.is_good[rows.is_clear], rows.weight[rows.is_clear]
         self.training_positive_share_ = float(np.average(truth, weights=weight))
-        edge = 1 / (len(truth) + 2)
-        curve = IsotonicRegression(y_min=edge, y_max=1 - edge).fit(scores[rows.is_clear], truth, weight)
+        curve = _calibration_curve(scores[rows.is_clear], truth, weight)
         self.calibration_scores_, self.calibration_probabilities_ = curve.X_thresholds_, curve.y_thresholds_
         curve = IsotonicRegression(y_min=1, y_max=5).fit(scores, rows.stars, rows.weight)
         self.star_scores_, self.star_values_ = curve.X_thresholds_, curve.y_thresholds_
@@ -173,12 +179,15 @@ class ReviewClassifier(BaseEstimator):
             array = getattr(self, name, None)
             if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind != "f":
                 raise _wrong(f"{name} is no row of numbers")
-            if not np.isfinite(array).all():
+            if not np.isfinite(array.astype(np.float32)).all():
                 raise _wrong(f"{name} holds a number that is not finite")
         for name in _NUMBERS:
             number = getattr(self, name, None)
             if not isinstance(number, float) or not np.isfinite(number):
                 raise _wrong(f"{name} is {number!r}, no finite number")
+        for share in (self.training_positive_share_, 0.5 if self.positive_share is None else self.positive_share):
+            if not (isinstance(share, float) and 0 < share < 1):
+                raise _wrong(f"{share!r} is no share of positive reviews")
         columns = getattr(self, "columns_", None)
         if not isinstance(columns, np.ndarray) or columns.dtype != np.uint32 or columns.ndim != 1:
             raise _wrong("columns_ is no row of columns")
@@ -190,8 +199,9 @@ class ReviewClassifier(BaseEstimator):
             raise _wrong(f"columns_ does not rise to less than 2 to the power of {self.feature_bits}")
         if (self.scales_ <= 0).any():
             raise _wrong("scales_ holds a number that is not positive")
-        if not 1 <= self.ngram_min <= self.ngram_max <= 16:
-            raise _wrong(f"n-grams of {self.ngram_min} to {self.ngram_max} characters")
+        lengths = (self.ngram_min, self.ngram_max)
+        if not all(isinstance(length, int) for length in lengths) or not 1 <= lengths[0] <= lengths[1] <= 16:
+            raise _wrong(f"n-grams of {self.ngram_min!r} to {self.ngram_max!r} characters")
         curves = (
             ("calibration", self.calibration_scores_, self.calibration_probabilities_, 0, 1),
             ("stars", self.star_scores_, self.star_values_, 1, 5),
@@ -221,7 +231,9 @@ class ReviewClassifier(BaseEstimator):
         weight = np.zeros(len(rows.weight))
         weight[clear] = _balanced(rows.weight[clear], rows.is_good[clear])
         if 0 < rows.is_good[middling].sum() < len(middling):
-            weight[middling] = self.middling_weight * _balanced(rows.weight[middling], rows.is_good[middling])
+            balanced = _balanced(rows.weight[middling], rows.is_good[middling])
+            # A lone review of its kind must not outweigh hundreds.
+            weight[middling] = self.middling_weight * np.minimum(balanced, _MOST_BALANCE)
         part = np.flatnonzero(weight)
         positive, negative, occurrences = ngrams.count(
             columns, starts, part, weight, rows.is_good, 2**self.feature_bits
@@ -266,6 +278,14 @@ def _labelled(is_positive: np.ndarray, stars: np.ndarray | None, sample_weight: 
     is_good = np.where(is_clear, is_good, stars > _GOOD_STARS)
     weight = np.ones(len(stars)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
     return _Rows(is_good, is_clear, stars, weight)
+
+
+def _calibration_curve(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> IsotonicRegression:
+    """The share of positives by score, each step drawn to even by two rows: few rows must not make near certainty."""
+    steps = IsotonicRegression().fit(scores, truth, weight).predict(scores)
+    _, step = np.unique(steps, return_inverse=True)
+    rows, positive = np.bincount(step, weight), np.bincount(step, weight * truth)
+    return IsotonicRegression().fit(scores, ((positive + 1) / (rows + 2))[step], weight)
 
 
 def _balanced(weight: np.ndarray, is_good: np.ndarray) -> np.ndarray:

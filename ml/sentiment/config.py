@@ -21,14 +21,14 @@ class SentimentConfig(BaseModel):
     calibration_folds: int = Field(3, ge=2, le=10)
     """Probabilities are calibrated on scores that each of so many parts got from a model of the others."""
     ngram_min: int = Field(1, ge=1)
-    ngram_max: int = Field(5, ge=1, le=8)
-    feature_bits: int = Field(22, ge=10, le=24)
+    ngram_max: int = Field(4, ge=1, le=8)
+    feature_bits: int = Field(23, ge=10, le=24)
     """Character n-grams are hashed into 2 to this power columns."""
     penalty: float = Field(0.3, gt=0)
     """Strength of the L2 penalty, as that many reviews' loss."""
     middling_weight: float = Field(0.5, ge=0, le=1)
     """What a review counts whose stars are neither good nor bad: above 3.5 stars as good, below as bad."""
-    passes: int = Field(12, ge=1)
+    passes: int = Field(8, ge=1)
     """Times that the training rows are gone through."""
     half_life_days: float | None = Field(365, gt=0)
     """A review this many days older counts half: words and menus change, so newer ones teach more. None: all count

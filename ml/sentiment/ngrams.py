@@ -1,9 +1,10 @@
 """Compiled loops over code points: folding of spelling, and a linear model over hashed character n-grams.
 
-A text has two kinds of n-grams: of its characters between two spaces, and of its syllables less spaces and final
-consonants, which stay the same where spacing and endings differ (재밌 다, 재미있다). Each is hashed to a column of a
-table that holds its weight and the square of its scale. A score is the sum of the weights of all occurrences, divided
-by the length of their scales, so that each occurrence's part can be given to the characters that it covers.
+A text has three kinds of n-grams: of its characters between two spaces; of its syllables less spaces and final
+consonants, which stay the same where spacing and endings differ (재밌 다, 재미있다); and of its letters (jamo) less
+spaces, which begin with a syllable and may end within one (재미ㅆ, 없ㄴ). Each is hashed to a column of a table that
+holds its weight and the square of its scale. A score is the sum of the weights of all occurrences, divided by the
+length of their scales, so that each occurrence's part can be given to the characters that it covers.
 """
 
 import tempfile
@@ -40,8 +41,10 @@ _SPACE, _ZERO = 32, 48
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _ROTATION = np.uint64(29)
 _STEM_SHORTEST, _STEM_LONGEST, _STEM_SEED = 2, 4, np.uint64(0x5851F42D4C957F2D)
+_LETTERS_SHORTEST, _LETTERS_LONGEST, _LETTERS_SEED = 4, 10, np.uint64(0x2545F4914F6CDD1D)
 _FIRST_SYLLABLE, _LAST_SYLLABLE = 0xAC00, 0xD7A3
 _FINALS, _VOWELS, _SILENT_INITIAL = 28, 21, 11
+_FIRST_INITIAL, _FIRST_VOWEL, _BEFORE_FINALS = 0x1100, 0x1161, 0x11A7
 
 
 @compiled
@@ -124,21 +127,23 @@ def _mixed(hashed, code):
 
 @compiled
 def _desk(offsets, longest):
-    """Room for the n-grams of the longest text: columns, where each begins and ends, and syllables with places."""
+    """Room for the n-grams of the longest text: columns, where each begins and ends; stems, letters, their places."""
     most = 0
     for row in range(len(offsets) - 1):
         most = max(most, offsets[row + 1] - offsets[row])
-    room = (most + 2) * (longest + _STEM_LONGEST - _STEM_SHORTEST + 1)
+    of_character = longest + _STEM_LONGEST - _STEM_SHORTEST + 1 + _LETTERS_LONGEST - _LETTERS_SHORTEST + 1
+    room = (most + 2) * of_character
     return (
         np.empty(room, np.uint32), np.empty(room, np.int64), np.empty(room, np.int64),
         np.empty(most, np.uint64), np.empty(most, np.int64),
+        np.empty(3 * most, np.uint64), np.empty(3 * most, np.int64), np.empty(most + 1, np.int64),
     )  # fmt: skip
 
 
 @compiled
 def _features(codes, start, end, shortest, longest, shift, desk):
     """Write the column of each n-gram of a text and the characters it covers on the desk, and return their number."""
-    found, begins, ends, stems, places = desk
+    found, begins, ends, stems, places, letters, letter_places, firsts = desk
     count = 0
     if start == end:
         return count
@@ -152,13 +157,25 @@ def _features(codes, start, end, shortest, longest, shift, desk):
                 found[count] = (hashed * _MULTIPLIER) >> shift
                 begins[count], ends[count] = max(place, start), min(place + length, end)
                 count += 1
-    size = 0
+    size, spelt = 0, 0
     for place in range(start, end):
         code = np.int64(codes[place])
         if code == _SPACE:
             continue
+        firsts[size] = spelt
         if _FIRST_SYLLABLE <= code <= _LAST_SYLLABLE:
-            code -= (code - _FIRST_SYLLABLE) % _FINALS
+            syllable = code - _FIRST_SYLLABLE
+            letters[spelt], letter_places[spelt] = _FIRST_INITIAL + syllable // (_VOWELS * _FINALS), place
+            letters[spelt + 1], letter_places[spelt + 1] = _FIRST_VOWEL + syllable // _FINALS % _VOWELS, place
+            spelt += 2
+            final = syllable % _FINALS
+            if final:
+                letters[spelt], letter_places[spelt] = _BEFORE_FINALS + final, place
+                spelt += 1
+            code -= final
+        else:
+            letters[spelt], letter_places[spelt] = code, place
+            spelt += 1
         stems[size], places[size] = code, place
         size += 1
     for first in range(size):
@@ -168,6 +185,13 @@ def _features(codes, start, end, shortest, longest, shift, desk):
             if last - first + 1 >= _STEM_SHORTEST:
                 found[count] = (hashed * _MULTIPLIER) >> shift
                 begins[count], ends[count] = places[first], places[last] + 1
+                count += 1
+        hashed = _LETTERS_SEED
+        for last in range(firsts[first], min(firsts[first] + _LETTERS_LONGEST, spelt)):
+            hashed = _mixed(hashed, letters[last])
+            if last - firsts[first] + 1 >= _LETTERS_SHORTEST:
+                found[count] = (hashed * _MULTIPLIER) >> shift
+                begins[count], ends[count] = places[first], letter_places[last] + 1
                 count += 1
     return count
 

@@ -69,7 +69,8 @@ def _method(config: SentimentConfig) -> str:
     age = "" if days is None else f", a review counting half when it is {days:g} days older"
     meant = "" if config.positive_share is None else f", shifted to {config.positive_share:.0%} of positive reviews"
     return (
-        f"Logistic regression on character n-grams of {config.ngram_min} to {config.ngram_max} characters, hashed into "
+        f"Logistic regression on n-grams of {config.ngram_min} to {config.ngram_max} characters, of 2 to 4 syllables "
+        "without final consonants and of 4 to 10 letters (jamo), hashed into "
         f"2^{config.feature_bits} columns and scaled by how differently they occur in positive and negative reviews; "
         f"both kinds weigh the same{age}. Middling reviews count {config.middling_weight:g}, as good above 3.5 stars "
         "and as bad below. A score is the sum of what its characters contribute. Probability and stars are rising "

@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 
 NORMALISATION = 2
-"""Raised whenever `normalise` changes what it returns, so that a model never meets text it was not trained on."""
+"""Raised whenever `normalise` or the n-grams of `ml.sentiment.ngrams` change, so that a model meets only what it was
+trained on."""
 
 SPACE, DIGIT, LETTER, HANGUL = 1, 2, 4, 8
 """Classes of characters, as bits: what `character_classes` gives."""
