@@ -6,8 +6,8 @@
 all their texts out of training and learns from all other rated reviews in a process of its own. `explaining` tells how
 fast those 50,000 are explained, by words and by more than words, and how far SHAP and LIME agree. `ageing` asks what
 models of earlier years are worth later. `peer`, only when named, is scikit-learn's logistic regression on TF-IDF of
-character 1-5-grams of 150,000 reviews, judged on the same 50,000. Prints Markdown tables; ends with exit code 1 when a
-limit is missed. `--write` puts the tables between the markers of the page.
+character 1-5-grams of at most 150,000 reviews, judged on the same 50,000. Prints Markdown tables; ends with exit
+code 1 when a limit is missed. `--write` puts the tables between the markers of the page.
 """
 
 import json
