@@ -165,3 +165,28 @@ def test_a_saved_classifier_with_wrong_arrays_is_refused(classifier, tmp_path, n
 def test_one_kind_of_label_teaches_nothing():
     with pytest.raises(TooFewRows, match="Of 2 labelled reviews 2 are positive; both kinds are needed"):
         ReviewClassifier().fit(["좋아요", "최고"], [True, True])
+
+
+def test_texts_too_few_to_be_parted_teach_nothing():
+    with pytest.raises(TooFewRows, match="too few different texts"):
+        ReviewClassifier(feature_bits=10).fit(["같은 말"] * 200, np.arange(200) < 100)
+
+
+def test_few_reviews_make_no_certainty(classifier):
+    furthest = classifier.probabilities(np.array([-1e6, 1e6]))
+    # 500 labelled reviews, all told apart: no more is known than that none of about 250 was the other way.
+    assert 0.001 < furthest[0] < 0.02
+    assert 0.98 < furthest[1] < 0.999
+
+
+def test_a_lone_middling_review_does_not_outweigh_the_labelled_ones():
+    texts = [f"{phrase} {number}번" for number in range(40) for phrase in GOOD + BAD]
+    labels = [phrase in GOOD for _ in range(40) for phrase in GOOD + BAD]
+    soft = [f"그냥 그래요 {number}호" for number in range(400)]
+    stars = np.array([5.0 if label else 1.0 for label in labels] + [3.0] * 400)
+    without = ReviewClassifier(feature_bits=14).fit(texts + soft, labels + [None] * 400, stars=stars)
+    lone = ReviewClassifier(feature_bits=14).fit(
+        [*texts, *soft, "파란 우산"], labels + [None] * 401, stars=np.append(stars, 4.0)
+    )
+    moved = lone.scores(["파란 우산"])[0] - without.scores(["파란 우산"])[0]
+    assert moved < np.ptp(without.scores([GOOD[0], BAD[0]]))
