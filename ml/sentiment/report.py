@@ -47,6 +47,8 @@ def card(split: Split, config: SentimentConfig, figures: dict, ageing: dict, as_
             "read too little Korean; accuracy counts its leaning there, never the answer as a hit.",
             "Its stars are an average of reviews with such a text: it seldom says 1 or 5, and follows the text where "
             "the stars do not.",
+            "Its figures are of texts that it has not learned: held-out reviews with a learned one, mostly short and "
+            "frequent, are left out of them.",
             "Stars and text disagree in some reviews, so no model reaches 100 %.",
             "Irony, new slang and new products lower its accuracy until it is trained again.",
             "Says nothing about a single author; it must not be used to judge persons.",
