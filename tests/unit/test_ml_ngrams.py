@@ -184,9 +184,8 @@ def test_a_lone_middling_review_does_not_outweigh_the_labelled_ones():
     labels = [phrase in GOOD for _ in range(40) for phrase in GOOD + BAD]
     soft = [f"그냥 그래요 {number}호" for number in range(400)]
     stars = np.array([5.0 if label else 1.0 for label in labels] + [3.0] * 400)
-    without = ReviewClassifier(feature_bits=14).fit(texts + soft, labels + [None] * 400, stars=stars)
-    lone = ReviewClassifier(feature_bits=14).fit(
+    learned = ReviewClassifier(feature_bits=14).fit(
         [*texts, *soft, "파란 우산"], labels + [None] * 401, stars=np.append(stars, 4.0)
     )
-    moved = lone.scores(["파란 우산"])[0] - without.scores(["파란 우산"])[0]
-    assert moved < np.ptp(without.scores([GOOD[0], BAD[0]]))
+    lone, often_praised = learned.scores(["파란 우산", GOOD[0]])
+    assert lone < often_praised
