@@ -184,6 +184,8 @@ def test_a_subject_shows_a_month_against_the_month_before(pages, filled):
     assert re.search(r"More negative by .* 기다리다 −15\.00", newest)
     assert "Taste 61 before 58 88.0 % [78.0 %, 95.0 %] 73.0 % [61.0 %, 82.0 %]" in newest
     assert re.search(r"Typical negative .* word by word", newest)
+    # As the version reads it that picked it, which need not be the one in charge of the review.
+    assert re.search(r'/reviews/demo_cafe%3A\d+\?version=1" aria-label', html(pages, "/subjects/demo_cafe/store-3"))
 
     april = read(pages, "/subjects/demo_cafe/store-3?month=2026-04-01")
     assert "Of the month before nothing is explained" in april
