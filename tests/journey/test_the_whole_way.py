@@ -176,6 +176,31 @@ def test_a_prediction_leads_back_to_its_crawl_and_its_training_set(query):
     assert set(traced) == {traced[0]}
 
 
+def test_what_is_said_of_the_cafes_this_month_is_explained(query):
+    ((unexplained, explained, furthest),) = query(
+        """
+        select count(*) filter (where e.review_id is null), count(e.review_id),
+            max(abs(e.base_score + (select sum(part) from unnest(e.characters) as part) - e.score))
+        from predictions.sentiment p
+        left join predictions.sentiment_explanations e using (review_id, content_hash, model_version)
+        where p.event_at >= '2026-05-01 00:00+09'
+        """
+    )
+    assert unexplained == 0
+    assert explained > 5_000
+    assert furthest < 1e-3
+    told = query(
+        "select count(distinct a.subject_id), count(distinct a.aspect), bool_and(a.positive_share between 0 and 1),"
+        " (select count(distinct subject_id) from marts.subject_words where source = 'demo_cafes')"
+        " from marts.subject_aspects a where a.source = 'demo_cafes' and a.month_start_on = '2026-05-01'"
+    )
+    assert told == [(12, 5, True, 12)]
+    assert query(
+        "select count(*) > 100, min(shap_agreement) >= -1 from predictions.sentiment_explanations"
+        " where shap is not null and lime is not null"
+    ) == [(True, True)]
+
+
 def test_a_retraining_waits_for_a_person(query, question):
     assert query("select model, version, is_replay from ops.release_requests where outcome = 'waiting'") == [
         ("sentiment", 2, False)
