@@ -305,7 +305,7 @@ def test_months_words_and_aspects_are_what_their_reviews_add_up_to(published):
                 mean, mean_before = sign * sum(found) / len(now), sum(found_before) / len(before) if before else None
                 difference = mean - mean_before if before else None
                 compared.append((term, len(found), before and len(found_before), mean, mean_before, difference))
-        compared.sort(key=lambda row: -abs(row[-1] if before else row[-3]))
+        compared.sort(key=lambda row: (-abs(row[-1] if before else row[-3]), row[0]))
         words += [(*key, rank, *near(*row)) for rank, row in enumerate(compared[:100], 1)]
         for aspect in ("price", "taste"):
             found, found_before = (sides(numbers(month, "aspects", aspect)) for month in (key, key_before))
