@@ -27,7 +27,6 @@ TRUSTED_TYPES = [
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._TemperatureScaling",
     "sklearn.model_selection._split.PredefinedSplit",
-    "sklearn.model_selection._split.StratifiedKFold",
     # Arrays of numbers: a wrong one can break off the process, but runs no code, and the sha256 is checked before.
     "sklearn.tree._tree.Tree",
 ]
