@@ -16,10 +16,9 @@ from maeari.text import LONGEST, Morpheme, Term, morphemes, terms
 from ml.errors import UnknownReview
 from ml.sentiment import aspects, picks
 from ml.sentiment.classifier import Contributions, ReviewClassifier
-from ml.sentiment.predict import load, stretches
+from ml.sentiment.predict import load, read_batches, stretches
 from ml.sentiment.text import code_points, joined
 
-FETCH_ROWS = 500
 BATCH_ROWS = 2_000
 BATCH_CHARACTERS = 1_000_000
 """Long texts make smaller batches, so that memory stays bounded."""
@@ -345,28 +344,12 @@ def _explain_stretch(version: int, start: datetime, until: datetime, known_until
     parameters = {"version": version, "start": start, "until": until, "known_until": known_until}
     classifier, explained = None, 0
     with postgres.connect("ml") as reader, postgres.connect("ml") as writer:
-        for batch in _batches(reader, parameters):
+        for batch in read_batches(reader, _UNEXPLAINED, parameters, BATCH_ROWS, BATCH_CHARACTERS):
             classifier = classifier or load(version)
             explained += _write(writer, _rows(classifier, version, batch))
             # Each batch stands by itself, so that a run that is killed resumes where it stopped.
             writer.commit()
     return explained
-
-
-def _batches(connection: Connection, parameters: dict) -> Iterator[list[tuple]]:
-    with connection.cursor(name="unexplained_reviews", withhold=True) as cursor:
-        cursor.itersize = FETCH_ROWS
-        cursor.execute(_UNEXPLAINED, parameters)
-        connection.commit()
-        batch, characters = [], 0
-        for row in cursor:
-            batch.append(row)
-            characters += len(row[-2] or "") + len(row[-1])
-            if len(batch) == BATCH_ROWS or characters >= BATCH_CHARACTERS:
-                yield batch
-                batch, characters = [], 0
-        if batch:
-            yield batch
 
 
 def _rows(classifier: ReviewClassifier, version: int, batch: list[tuple]) -> Iterator[tuple]:

@@ -158,7 +158,7 @@ def _score_stretch(writer: Connection, stretch: registry.Stretch, known_until: d
     classifier = writing = None
     # A batch is written while the next one is read and answered.
     with postgres.connect("ml") as reader, ThreadPoolExecutor(1) as pool:
-        for batch in _batches(reader, parameters):
+        for batch in read_batches(reader, _UNSCORED, parameters, BATCH_ROWS, BATCH_CHARACTERS):
             if classifier is None:
                 classifier, config = load(stretch.version), SentimentConfig(**card["config"])
             answers = answer(classifier, config, [joined(title, body) for *_, title, body in batch])
@@ -167,17 +167,20 @@ def _score_stretch(writer: Connection, stretch: registry.Stretch, known_until: d
     return scored + (writing.result() if writing else 0)
 
 
-def _batches(connection: Connection, parameters: dict) -> Iterator[list[tuple]]:
+def read_batches(
+    connection: Connection, query: str, parameters: dict, most_rows: int, most_characters: int
+) -> Iterator[list[tuple]]:
+    """The rows of a query that ends in title and body, in batches bounded by rows and by characters."""
     # Held beyond its transaction, so that no lock of the reader stands in the way of a new month's partition.
-    with connection.cursor(name="unscored_reviews", withhold=True) as cursor:
+    with connection.cursor(name="reviews", withhold=True) as cursor:
         cursor.itersize = FETCH_ROWS
-        cursor.execute(_UNSCORED, parameters)
+        cursor.execute(query, parameters)
         connection.commit()
         batch, characters = [], 0
         for row in cursor:
             batch.append(row)
             characters += len(row[-2] or "") + len(row[-1])
-            if len(batch) >= BATCH_ROWS or characters >= BATCH_CHARACTERS:
+            if len(batch) >= most_rows or characters >= most_characters:
                 yield batch
                 batch, characters = [], 0
         if batch:
