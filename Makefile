@@ -49,7 +49,9 @@ demo: setup ## Show the whole way: crawl, import, build, train, approve, score, 
 	@$(MAEARI) demo
 
 test: setup ## Run every test that needs no browser
-	@$(PYTHON) -m pytest tests --ignore=tests/browser
+	@# A file a core; the journey uses all of them by itself.
+	$(PYTHON) -m pytest tests --ignore=tests/browser --ignore=tests/journey -n logical --dist loadfile --no-loadscope-reorder
+	$(PYTHON) -m pytest tests/journey
 
 test-browser: setup ## Run the browser tests; installs Debian's Chromium when it is missing
 	@if ! command -v chromium > /dev/null; then

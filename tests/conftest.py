@@ -17,11 +17,18 @@ import psycopg2
 import pytest
 from hypothesis import settings
 
+from cli import embedded_postgres
 from maeari.settings import Settings
 
 # The first example may compile or load something; no test asserts time.
 settings.register_profile("maeari", deadline=None)
 settings.load_profile("maeari")
+
+# What is printed must not depend on the terminal that the tests were started from.
+os.environ["COLUMNS"] = "200"
+
+# Of tests that run side by side none may take the port of a server that another has stopped for a moment.
+embedded_postgres.DEFAULT_PORT += 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 MAEARI = Path(sys.executable).parent / "maeari"
 _numbers = count(1)
@@ -54,7 +61,6 @@ def serve() -> Iterator[Callable[[HTTPServer], HTTPServer]]:
 @pytest.fixture(scope="session")
 def postgres(maeari_home: Path) -> Iterator[str]:
     """The owner's address of an embedded server whose database `maeari` is migrated."""
-    from cli import embedded_postgres
     from maeari import migrate
     from maeari.settings import load_secrets
 
