@@ -37,7 +37,8 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @cache
 def read_reviews() -> pd.DataFrame:
     """All rated reviews in the columns of `ml.sentiment.features.read_rated`, stars and labels as dbt makes them."""
-    from ml.sentiment.text import joined, normalise
+    from maeari.text import joined
+    from ml.sentiment.text import normalise
 
     found = films()
     text = [joined(None, review) for review in found["review"]]

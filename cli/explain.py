@@ -87,11 +87,11 @@ def explain_sentiment(
 
 
 def _print_explanation(text: str, version: int | None) -> None:
+    from maeari.text import joined
     from ml import registry
     from ml.sentiment import aspects, explain
     from ml.sentiment.config import SentimentConfig
     from ml.sentiment.predict import answer, load
-    from ml.sentiment.text import joined
 
     version = registry.live_version("sentiment") if version is None else version
     if version is None:

@@ -6,7 +6,20 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from cli import crawling, demo, evaluate, explain, explore, imports, models, monitoring, sources, stack, warehouse
+from cli import (
+    crawling,
+    demo,
+    evaluate,
+    explain,
+    explore,
+    imports,
+    models,
+    monitoring,
+    sources,
+    stack,
+    topics,
+    warehouse,
+)
 from cli.terminal import printable
 from maeari.errors import MaeariError
 
@@ -17,7 +30,20 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
 )
-for theme in (stack, sources, crawling, imports, warehouse, explore, models, evaluate, explain, monitoring, demo):
+for theme in (
+    stack,
+    sources,
+    crawling,
+    imports,
+    warehouse,
+    explore,
+    models,
+    topics,
+    evaluate,
+    explain,
+    monitoring,
+    demo,
+):
     app.add_typer(theme.app)
 
 

@@ -14,6 +14,7 @@ from cli.terminal import given_text, printable
 from maeari import clock
 from maeari.answers import UNSURE_BECAUSE, probability
 from maeari.errors import MaeariError
+from ml.texts.collection import Collection
 
 app = typer.Typer()
 train_app = typer.Typer(no_args_is_help=True, help="Train a model and register it as a challenger.")
@@ -27,9 +28,21 @@ console = Console()
 SHOWN_CHARACTERS = 60
 
 # By which figure, with its interval, the versions of a model are listed.
-_MAIN_FIGURES = {"sentiment": ("share right", "accuracy"), "churn": ("ROC-AUC", "roc_auc")}
+_MAIN_FIGURES = {
+    "sentiment": ("share right", "accuracy"),
+    "churn": ("ROC-AUC", "roc_auc"),
+    "topics": ("texts told apart", "told_apart"),
+    "review_topics": ("texts told apart", "told_apart"),
+}
 
 AsOf = Annotated[str | None, typer.Option(help="The day this is done for, YYYY-MM-DD; today without it.")]
+
+
+class TopicMethod(StrEnum):
+    """How topics are found."""
+
+    lda = "lda"
+    nmf = "nmf"
 
 
 class Model(StrEnum):
@@ -37,6 +50,8 @@ class Model(StrEnum):
 
     sentiment = "sentiment"
     churn = "churn"
+    topics = "topics"
+    review_topics = "review_topics"
 
 
 Version = Annotated[int | None, typer.Option(help="The challenger; the newest version without it.")]
@@ -78,6 +93,33 @@ def train_churn(
     console.print(train(clock.today(as_of), ChurnConfig(**stated) if stated else None).summary())
 
 
+@train_app.command("topics")
+def train_topics(
+    of: Annotated[Collection, typer.Argument(help="Whose topics.")] = Collection.articles,
+    as_of: AsOf = None,
+    number: Annotated[
+        int | None, typer.Option("--topics", help="How many topics; chosen by coherence and stability without it.")
+    ] = None,
+    method: Annotated[
+        TopicMethod | None, typer.Option(help="How they are found; by what suits these texts better without it.")
+    ] = None,
+) -> None:
+    """Find the topics of the texts as they were known on a day, and register a challenger; analyses what is new first.
+
+    Example: `maeari train topics`, or `maeari train topics reviews --topics 12`
+    """
+    from ml.texts.analyse import analyse
+    from ml.topics.config import TopicsConfig
+    from ml.topics.train import train
+
+    day = clock.today(as_of)
+    with console.status(f"Analysing the {of.value} …") as status:
+        analyse(of, day)
+        config = TopicsConfig(topics=number, method=method and method.value)
+        trained = train(of, day, config, lambda step: status.update(f"Fitting {step} …"))
+    console.print(trained.summary())
+
+
 @release_app.command("sentiment")
 def release_sentiment(as_of: AsOf = None, version: Version = None) -> None:
     """Print how a challenger compares with the live version; asking and releasing is left to Airflow and a person.
@@ -94,6 +136,19 @@ def release_churn(as_of: AsOf = None, version: Version = None) -> None:
     Example: `maeari release churn`
     """
     _print_comparison(Model.churn, version, as_of)
+
+
+@release_app.command("topics")
+def release_topics(
+    of: Annotated[Collection, typer.Argument(help="Whose topics.")] = Collection.articles,
+    as_of: AsOf = None,
+    version: Version = None,
+) -> None:
+    """Print the topics of a challenger beside those of the live version; asking is left to Airflow and a person.
+
+    Example: `maeari release topics`
+    """
+    _print_comparison(Model(of.model), version, as_of)
 
 
 def _print_comparison(model: Model, version: int | None, as_of: str | None) -> None:
@@ -117,11 +172,15 @@ def approve(
     model: Annotated[Model, typer.Option(help="Whose waiting release is answered.")] = Model.sentiment,
     refuse: Annotated[bool, typer.Option("--refuse", help="Refuse instead; give a reason.")] = False,
     reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
+    name: Annotated[
+        list[str] | None, typer.Option(help="Of topics: a new name for one, as “7: a name”; again for more.")
+    ] = None,
 ) -> None:
     """Answer the release that waits for you, by your own log-in to Airflow.
 
     Example: `maeari approve --user approver`, or
-    `maeari approve --user approver --model churn --refuse --reason "too few new customers"`
+    `maeari approve --user approver --model churn --refuse --reason "too few new customers"`, or
+    `maeari approve --user approver --model topics --name "9: 부두 창고 화재"`
     """
     from maeari.airflow_client import AirflowClient
     from ml import release
@@ -134,7 +193,11 @@ def approve(
     question = release.question_of(request)
     choice = release.REFUSE if refuse else release.APPROVE
     client = AirflowClient(user, password)
-    client.answer(release.DAG_ID, request["dag_run_id"], question, [choice], {"reason": reason})
+    is_of_topics = "topics" in request["evidence"]
+    if name and not is_of_topics:
+        raise MaeariError(f"--name is for topics; {model} has none.")
+    answer = {"reason": reason, **({"names": "\n".join(name or [])} if is_of_topics else {})}
+    client.answer(release.DAG_ID, request["dag_run_id"], question, [choice], answer)
     done = "refused" if refuse else "approved"
     console.print(f"{model} version {request['version']} {done} by {user}; release_model now does the rest.")
 
@@ -168,10 +231,10 @@ def score_sentiment(
 
 
 def _score_texts(texts: list[str], version: int | None, as_json: bool) -> None:
+    from maeari.text import joined
     from ml import registry
     from ml.sentiment.config import SentimentConfig
     from ml.sentiment.predict import answer, load
-    from ml.sentiment.text import joined
 
     version = registry.live_version("sentiment") if version is None else version
     if version is None:
@@ -200,6 +263,28 @@ def _score_texts(texts: list[str], version: int | None, as_json: bool) -> None:
             table.add_row(Text(printable(shown)), label, probability(chance, 1), f"{stars:.1f}", reasons[because])
     if not as_json:
         console.print(table)
+
+
+@score_app.command("topics")
+def score_topics(
+    of: Annotated[Collection, typer.Argument(help="Whose topics.")] = Collection.articles, as_of: AsOf = None
+) -> None:
+    """Tell the topics of texts that the version in charge has not told yet; analyses what is new first. Safe to repeat.
+
+    Example: `maeari score topics`, then `maeari publish`
+    """
+    from ml.texts.analyse import analyse
+    from ml.topics.predict import score
+
+    day = clock.today(as_of)
+    with console.status(f"Analysing and scoring the {of.value} …"):
+        analyse(of, day)
+        scored = score(of, day)
+    if scored["version"] is None:
+        raise MaeariError(
+            f"No version of {of.model} is in effect by {day}. `maeari train topics` makes one; a person releases it."
+        )
+    console.print(scored)
 
 
 @score_app.command("churn")

@@ -24,14 +24,19 @@ def build(as_of: AsOf = None) -> None:
 
 
 @app.command()
-def publish(as_of: AsOf = None) -> None:
+def publish(
+    as_of: AsOf = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="Only of this kind: sentiment, churn, topics or keywords; again for more.")
+    ] = None,
+) -> None:
     """Rebuild the marts that show what the live models said.
 
-    Example: `maeari publish`
+    Example: `maeari publish`, or `maeari publish --kind topics --kind keywords`
     """
     from maeari import warehouse
 
-    print(warehouse.publish(clock.today(as_of)))
+    print(warehouse.publish(clock.today(as_of), kind or warehouse.PUBLISHED))
 
 
 @app.command()

@@ -11,7 +11,8 @@ models came at once, it starts a second run.
 
 **If it fails:** in `promote`, the sentence says what moved on since the question was put; trigger this DAG again with
 `{"model": "sentiment", "version": 7, "as_of": "2026-05-31"}`, so that the version is compared with what is live now. In
-`ask_approver`, nobody answered in time: the outcome is on record, and a new run asks anew.
+`ask_approver`, nobody answered in time: the outcome is on record, and a new run asks anew. The question about topics
+also holds their names, one a line, which may be changed; it is the task that ends in `_for_names`.
 """
 
 from datetime import timedelta
@@ -24,22 +25,45 @@ from airflow.sdk.exceptions import AirflowSkipException
 from maeari import assets, clock
 from maeari.clock import business_day
 
-MODELS = {"churn": Asset(assets.CHURN_MODEL), "sentiment": Asset(assets.SENTIMENT_MODEL)}
+MODELS = {
+    "churn": Asset(assets.CHURN_MODEL),
+    "sentiment": Asset(assets.SENTIMENT_MODEL),
+    "topics": Asset(assets.TOPICS_MODEL),
+    "review_topics": Asset(assets.REVIEW_TOPICS_MODEL),
+}
 
 
-def ask(user: str) -> HITLOperator:
+class HITLOperatorForNames(HITLOperator):
+    """A question whose form also holds a name a line, as the comparison proposes them, to be changed."""
+
+    def execute(self, context):
+        self.params["names"] = context["ti"].xcom_pull(task_ids="compare")["names"]
+        super().execute(context)
+
+
+def ask(user: str, operator: type[HITLOperator] = HITLOperator, suffix: str = "", **fields: Param) -> HITLOperator:
     """The question to one person; it has no default answer, and a refusal is an answer, not a failure."""
     evidence = "ti.xcom_pull(task_ids='compare')"
-    return HITLOperator(
-        task_id=f"ask_{user.replace('-', '_')}",
+    return operator(
+        task_id=f"ask_{user.replace('-', '_')}{suffix}",
         subject=f"Release {{{{ {evidence}['model'] }}}} version {{{{ {evidence}['version'] }}}}?",
         body=f"{{{{ {evidence}['question'] }}}}",
         options=["Approve", "Reject"],
-        params={"reason": Param("", type=["string", "null"], title="Reason", description="Needed for a refusal.")},
+        params={
+            "reason": Param("", type=["string", "null"], title="Reason", description="Needed for a refusal."),
+            **fields,
+        },
         assigned_users=[{"id": user, "name": user}],
         response_timeout=timedelta(days=14),
         retries=0,
     )
+
+
+def ask_for_names(user: str) -> HITLOperator:
+    """The same question with the names of topics, one a line."""
+    description = "One topic a line, as “7: a name”. What you change here is the topic's name from now on."
+    names = Param("", type=["string", "null"], format="multiline", title="Names", description=description)
+    return ask(user, HITLOperatorForNames, "_for_names", names=names)
 
 
 def challengers(dag_run) -> list[dict]:
@@ -52,13 +76,16 @@ def challengers(dag_run) -> list[dict]:
 
 
 @dag(
-    schedule=Asset(assets.SENTIMENT_CHALLENGER) | Asset(assets.CHURN_CHALLENGER),
+    schedule=Asset(assets.SENTIMENT_CHALLENGER)
+    | Asset(assets.CHURN_CHALLENGER)
+    | Asset(assets.TOPICS_CHALLENGER)
+    | Asset(assets.REVIEW_TOPICS_CHALLENGER),
     catchup=False,
     # A question waits for days; a newer challenger must not.
     max_active_runs=8,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
-    tags=["sentiment", "churn", "approval"],
+    tags=["sentiment", "churn", "topics", "approval"],
 )
 def release_model():
     @task
@@ -115,7 +142,7 @@ def release_model():
         openlineage_inject_parent_info=False,
     ).expand_kwargs(find_others())
     evidence = compare()
-    asked = [ask("approver"), ask("demo-approver")]
+    asked = [question(user) for question in (ask, ask_for_names) for user in ("approver", "demo-approver")]
     outcome = promote(evidence)
     choose_person(evidence) >> asked >> outcome
     for model, asset in MODELS.items():

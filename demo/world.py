@@ -35,7 +35,9 @@ CAFE_SHARE = 0.65
 FORMAL_SHARE = 0.34
 GAP_WEEKS = 4
 GAP_SHARE = 0.65
+ARTICLES_PER_WEEK = (56, 69)
 EVENT_WEEK = 58
+EVENT_ARTICLES = {EVENT_WEEK: 60, EVENT_WEEK + 1: 45, EVENT_WEEK + 2: 20}
 
 
 class WorldConfig(BaseModel):
@@ -375,9 +377,8 @@ class World:
     def _articles_of(self, week: int) -> list[Article]:
         random, news, names = self._random("articles", week), texts("news"), texts("names")
         pools = {name: words(text) for name, text in news["pools"].items()}
-        themes = [random.choice(list(news["themes"])) for _ in range(random.randrange(4, 8))]
-        if week in (EVENT_WEEK, EVENT_WEEK + 1):
-            themes += ["event"] * (14 if week == EVENT_WEEK else 8)
+        themes = [random.choice(list(news["themes"])) for _ in range(random.randrange(*ARTICLES_PER_WEEK))]
+        themes += ["event"] * EVENT_ARTICLES.get(week, 0)
         monday = datetime.combine(START + timedelta(weeks=week), datetime.min.time(), SEOUL)
         moments = sorted(
             monday + timedelta(days=random.randrange(7), seconds=random.randrange(6 * 3600, 20 * 3600)) for _ in themes
@@ -390,7 +391,7 @@ class World:
             reporter = random.choice(words(names["surnames"])) + random.choice(words(names["given"]))
             articles.append(
                 Article(
-                    f"n{week:03d}{number:02d}",
+                    f"n{week:03d}{number:03d}",
                     facts["section"],
                     title,
                     reporter,

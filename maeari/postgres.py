@@ -55,6 +55,17 @@ def copy_rows(connection: Connection, table: str, columns: Sequence[str], rows: 
         return cursor.rowcount
 
 
+def text_array(values: Iterable[str]) -> str:
+    """Texts as Postgres writes an array of them, for `copy_rows` or as a parameter."""
+    quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
+    return "{" + ",".join(quoted) + "}"
+
+
+def number_array(values: Iterable[float]) -> str:
+    """Numbers, to six digits, as Postgres writes an array of them."""
+    return "{" + ",".join([f"{value:.6g}" for value in values]) + "}"
+
+
 class _CopySource(io.TextIOBase):
     """A readable file of COPY text lines, made as Postgres asks for them."""
 

@@ -1,7 +1,9 @@
-"""Korean text as morphemes and as the terms that carry what it says (kiwipiepy)."""
+"""Korean text as morphemes, as the terms that carry what it says, and as keywords of what it is about (kiwipiepy)."""
 
+import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import unicodedata
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ LONGEST = 10_000
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOUNS = {"NNG", "NNP", "SL", "XR"}
+_NAMED = {"NNG", "NNP", "SL", "SH", "W_HASHTAG"}
 _STEMS = {"VV", "VA"}
 _VERB_SUFFIXES = {"XSA", "XSV"}
 _NEGATIONS = {"안", "못"}
@@ -35,14 +38,27 @@ class Term(NamedTuple):
     end: int
 
 
-def morphemes(texts: Iterable[str]) -> Iterator[list[Morpheme]]:
+class Word(NamedTuple):
+    """A noun (NNG) or name (NNP) that Kiwi does not know; with a space in it, it is met with and without the space."""
+
+    form: str
+    tag: str
+
+
+def joined(title: str | None, body: str) -> str:
+    """The text that models read and pages show: title, line break and body, or the body alone, in form NFC."""
+    return unicodedata.normalize("NFC", f"{title}\n{body}" if title else body)
+
+
+def morphemes(texts: Iterable[str], words: tuple[Word, ...] = ()) -> Iterator[list[Morpheme]]:
     """The morphemes of each text in turn, whatever it holds; texts should be in Unicode's form NFC.
 
-    Tags are those of the Sejong corpus as Kiwi has them, without its marks of irregular verbs (`VV-I` is `VV`).
+    Tags are those of the Sejong corpus as Kiwi has them, without its marks of irregular verbs (`VV-I` is `VV`). Words
+    are known beside Kiwi's own.
     """
     # Kiwi reads UTF-16, in which a lone surrogate is no text and a pair would be one character instead of two.
     read = (_SURROGATE.sub("\ufffd", text[:LONGEST]) for text in texts)
-    for tokens in _kiwi().tokenize(read, compatible_jamo=True):
+    for tokens in _kiwi(words).tokenize(read, compatible_jamo=True):
         yield [Morpheme(token.form, token.tag.partition("-")[0], token.start, token.end) for token in tokens]
 
 
@@ -118,10 +134,62 @@ def _negation_after(found: Sequence[Morpheme], at: int) -> tuple[int, str]:
     return at, ""
 
 
+def keywords(found: Sequence[Morpheme], kept: Container[str] = ()) -> list[str]:
+    """What a text is about, in order and as often as it says so: nouns, names and foreign words, verbs and adjectives.
+
+    Nouns stand as they are in lower case and without spaces, without what makes a verb of them (폐지하다 is 폐지);
+    English plurals as their singular; verbs and adjectives as stem and 다. Nouns of one character are left out, since
+    most are parts of other words, unless they are among the kept ones.
+    """
+    words, prefix = [], ""
+    for position, (form, tag, _, _) in enumerate(found):
+        if tag in _NAMED:
+            word = f"{prefix}{form}".lower()
+            if tag == "SL":
+                word = _singular(word)
+            elif tag == "W_HASHTAG":
+                word = word.removeprefix("#")
+            elif " " in word:
+                word = word.replace(" ", "")
+            if len(word) > 1 or word in kept:
+                words.append(word)
+        elif tag in _STEMS:
+            words.append(f"{form}다")
+        elif tag == "XR" and position + 1 < len(found) and found[position + 1].tag == "XSA":
+            words.append(f"{form}{found[position + 1].form}다")
+        prefix = form if tag == "XPN" else ""
+    return words
+
+
+def frequent_strings(texts: Sequence[str], min_count: int) -> list[tuple[str, float, int]]:
+    """Strings that behave like nouns that Kiwi does not know, the likeliest first: form, score up to 1, and count.
+
+    Kiwi's own extraction, by how surely the inner characters of a string follow one another and what stands around it.
+    """
+    read = [_SURROGATE.sub("\ufffd", text[:LONGEST]) for text in texts]
+    found = _kiwi(()).extract_words(read, min_cnt=min_count) if read else []
+    return [(form, score, count) for form, score, count, _ in found]
+
+
+def _singular(word: str) -> str:
+    """An English word without the ending of its plural, by the S-stemmer's rules (Harman 1991)."""
+    if len(word) < 4 or not word.endswith("s"):
+        return word
+    if word.endswith("ies") and word[-4] not in "ea":
+        return f"{word[:-3]}y"
+    if word.endswith("es") and word[-3] not in "aeo":
+        return word[:-1]
+    return word if word[-2] in "us" or word.endswith("es") else word[:-1]
+
+
 @cache
-def _kiwi():
-    # Hundreds of megabytes and seconds to load: one a process, and only where morphemes are asked for. Names of
-    # several words are left out: they would hide the words they are made of, and take most of the time to load.
+def _kiwi(words: tuple[Word, ...]):
+    # Hundreds of megabytes and seconds to load: one a dictionary in a process, and only where morphemes are asked
+    # for. Names of several words are left out: they would hide the words they are made of, and take most of the time
+    # to load.
     from kiwipiepy import Kiwi
 
-    return Kiwi(num_workers=2, load_multi_dict=False)
+    kiwi = Kiwi(num_workers=os.cpu_count() or 1, load_multi_dict=False)
+    for word in words:
+        kiwi.add_user_word(*word)
+    return kiwi

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
 from pathlib import Path
@@ -15,6 +15,8 @@ from maeari.settings import CHECKOUT, Settings
 PROJECT = CHECKOUT / "dbt"
 TARGET = "warehouse"
 LOCK = "build_warehouse"
+PUBLISHED = ("sentiment", "churn", "topics", "keywords")
+"""The kinds of marts that show what models said; each is a tag of its dbt models."""
 _task_lock = ExitStack()
 
 
@@ -29,13 +31,18 @@ def build(as_of: date) -> dict:
     return {"as_of": as_of.isoformat(), **_counts(results)}
 
 
-def publish(as_of: date) -> dict:
-    """Rebuild the marts that show predictions, which `build` leaves alone."""
-    with _lock():
-        # What `build` makes of the predictions is made anew too: after an upgrade it may lack a column until then.
-        results = run_dbt(
-            "build", "--select", "tag:publish", "stg_predictions__sentiment", "--exclude-resource-type", "unit_test"
+def publish(as_of: date, kinds: Collection[str] = PUBLISHED) -> dict:
+    """Rebuild the marts that show predictions, which `build` leaves alone: of each kind, or of those given."""
+    if unknown := set(kinds) - set(PUBLISHED):
+        raise BuildFailed(
+            f"There is nothing to publish of {', '.join(sorted(unknown))}, only of {', '.join(PUBLISHED)}."
         )
+    chosen = [f"tag:publish,tag:{kind}" for kind in PUBLISHED if kind in kinds]
+    if "sentiment" in kinds:
+        # What `build` makes of the predictions is made anew too: after an upgrade it may lack a column until then.
+        chosen.append("stg_predictions__sentiment")
+    with _lock():
+        results = run_dbt("build", "--select", *chosen, "--exclude-resource-type", "unit_test")
     return {"as_of": as_of.isoformat(), **_counts(results)}
 
 

@@ -1,7 +1,7 @@
 """The rule that says whether a person may be asked to release a challenger, as a pure function of predictions."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -70,11 +70,18 @@ class Unseen:
     sides: dict[str, Side]
     """`challenger`, `live` when a version is live, `baseline`, and others that are reported but judge nothing."""
     segments: dict[str, np.ndarray]
-    max_calibration_error: float
+    max_calibration_error: float | None
+    """None where no side gives probabilities."""
     min_gain: float = 0.0
     """What a side must gain at least to be called better; a smaller gain is no more than not being worse."""
     remarks: Sequence[str] = ()
     """What the approver must know beside the comparison."""
+    min_rows: int = MIN_ROWS
+    """Rows below which the comparison says nothing."""
+    max_loss: float = NON_INFERIORITY_MARGIN
+    """By how much a side may surely be no worse to be called not worse."""
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    """What else belongs to the evidence, as JSON."""
 
 
 def judge(unseen: Unseen) -> dict:
@@ -95,9 +102,10 @@ def judge(unseen: Unseen) -> dict:
         "segments": [],
         "max_calibration_error": unseen.max_calibration_error,
         "min_gain": unseen.min_gain,
+        **unseen.shown,
     }
-    if len(truth) < MIN_ROWS:
-        few = f"Only {len(truth)} {unseen.rows_are} are unseen by both; a comparison needs {MIN_ROWS}."
+    if len(truth) < unseen.min_rows:
+        few = f"Only {len(truth)} {unseen.rows_are} are unseen by both; a comparison needs {unseen.min_rows}."
         return judged | {"reasons": [few]}
     if _rarer(truth) < measure.min_of_each:
         uneven = (
@@ -148,7 +156,7 @@ def _comparisons(unseen: Unseen) -> dict:
         gain = compared["difference"]["value"]
         compared["is_ahead"] = compared["holm_p_value"] < SIGNIFICANCE and gain > 0
         compared["is_better"] = compared["is_ahead"] and gain >= unseen.min_gain
-        compared["is_not_worse"] = compared["difference"]["low"] >= -NON_INFERIORITY_MARGIN
+        compared["is_not_worse"] = compared["difference"]["low"] >= -unseen.max_loss
     return found
 
 
@@ -189,6 +197,7 @@ def _only(side: Side, mask: np.ndarray) -> Side:
 def _reasons(unseen: Unseen, figures: dict, comparisons: dict, segments: list[dict]) -> list[dict]:
     measure, own = unseen.measure, figures["challenger"]
     wanted = f"the minimum gain of {100 * unseen.min_gain:.1f} {measure.unit}"
+    loss = "half a point" if unseen.max_loss == NON_INFERIORITY_MARGIN else f"{100 * unseen.max_loss:g} points"
     reasons = []
 
     def add(text: str, *, stops: bool) -> None:
@@ -203,9 +212,9 @@ def _reasons(unseen: Unseen, figures: dict, comparisons: dict, segments: list[di
             said = f"{points}; p = {against['holm_p_value']:.2g}"
             add(f"Not worse than the live version, and ahead of it by less than {wanted} ({said}).", stops=False)
         elif against["is_not_worse"]:
-            add(f"Not worse than the live version by more than half a point ({points}).", stops=False)
+            add(f"Not worse than the live version by more than {loss} ({points}).", stops=False)
         else:
-            add(f"Neither better than the live version nor surely within half a point ({points}).", stops=True)
+            add(f"Neither better than the live version nor surely within {loss} ({points}).", stops=True)
     against = comparisons["baseline"]
     better = against["is_better"]
     word = "Better" if better else "No better"
@@ -224,10 +233,11 @@ def _reasons(unseen: Unseen, figures: dict, comparisons: dict, segments: list[di
         if decisions := against.get("decisions"):
             said = f"{_points(decisions['difference'], 'points')} (p = {decisions['holm_p_value']:.2g})"
             add(f"Right decisions, compared with {name}: {said}.", stops=False)
-    error = own["calibration_error"]
-    calibrated = error <= unseen.max_calibration_error
-    word = "Calibrated" if calibrated else "Not calibrated"
-    add(f"{word}: error {error:.3f}, at most {unseen.max_calibration_error} allowed.", stops=not calibrated)
+    if unseen.max_calibration_error is not None:
+        error = own["calibration_error"]
+        calibrated = error <= unseen.max_calibration_error
+        word = "Calibrated" if calibrated else "Not calibrated"
+        add(f"{word}: error {error:.3f}, at most {unseen.max_calibration_error} allowed.", stops=not calibrated)
     if "unsure_share" in own:
         add(_unsure(figures), stops=False)
     worse = [segment["segment"] for segment in segments if segment["is_worse"]]

@@ -48,6 +48,7 @@ def approval_body(evidence: dict, request_id: int | None = None) -> str:
             "",
             *_segments(evidence, wording),
             "",
+            *(_topics(evidence) if "topics" in evidence else []),
             "### What your answer does",
             "",
             *_consequences(evidence, wording),
@@ -95,6 +96,7 @@ class _Wording:
     columns: tuple[tuple[str, Callable[[dict], str]], ...]
     approved: str
     """With the places `version` and `start`."""
+    asks_for_names: bool = False
 
 
 _WORDINGS = {
@@ -140,11 +142,32 @@ _WORDINGS = {
         approved="version {version} scores the customers of every month end from {start} on, and those of the last 90 "
         "days once more.",
     ),
+    "told_apart": _Wording(
+        rows="texts",
+        compared="Compared on {rows} texts, written from {first} to {last}, from which no version ever learns: each is "
+        "parted into two halves, and a version is right when the topics of one half are nearer to those of the other "
+        "than to those of another text.",
+        alone="{one} tells texts apart in {own} of cases, the baseline in {other}",
+        better="{one} tells texts apart better than {two}: in {own} of cases, not {other}",
+        equal="{one} tells texts apart as well as {two}: in {own} of cases, beside {other}",
+        baseline="baseline (the most frequent words)",
+        shown=_percent,
+        columns=(
+            ("told apart", lambda figures: _percent(_value(figures, "told_apart"))),
+            ("95 % interval", lambda figures: _percent_interval(figures["told_apart"])),
+        ),
+        approved="version {version} tells the topics of all texts, old and new; those from {start} on count as live.",
+        asks_for_names=True,
+    ),
 }
 
 
 def _headline(evidence: dict, wording: _Wording) -> str:
-    model, live, figures = _escape(evidence["model"].capitalize()), evidence["live_version"], evidence["figures"]
+    model, live, figures = (
+        _escape(evidence["model"].replace("_", " ").capitalize()),
+        evidence["live_version"],
+        evidence["figures"],
+    )
     own, other = (
         wording.shown(figures[side][evidence["measure"]]["value"])
         for side in ("challenger", "live" if "live" in figures else "baseline")
@@ -187,14 +210,56 @@ def _segments(evidence: dict, wording: _Wording) -> list[str]:
     return lines
 
 
+_FATES = {"new": "new", "kept": "as before", "merged": "merged from {ids}", "part": "part of {ids}"}
+
+
+def _topics(evidence: dict) -> list[str]:
+    """The topics of both versions side by side, the largest first, and those of the live version that are gone."""
+    lines = [
+        "### Topics",
+        "",
+        "| topic | name | first words | share | live version | coherence | comes back | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for topic in sorted(evidence["topics"], key=lambda one: -one["share"]):
+        stable = "" if topic["is_stable"] else " **unstable**"
+        fate = _FATES[topic["fate"]].format(ids=_ids(topic["from_ids"]))
+        lines.append(
+            f"| {topic['topic_id']} | **{_escape(topic['label'])}** | {_escape(', '.join(topic['terms'][:10]))} "
+            f"| {_percent(topic['share'])} | {_percent(topic['share_before'])} | {_decimal(topic['coherence'])} "
+            f"| {_percent(topic['stability'])}{stable} | {fate if evidence['live_version'] else ''} |"
+        )
+    for topic in evidence["gone"]:
+        fate = f"merged into {_ids(topic['into_ids'])}" if topic["into_ids"] else "gone"
+        name = _escape(topic["label"])
+        lines.append(f"| {topic['topic_id']} | {name} | | | {_percent(topic['share'])} | | | {fate} |")
+    return [
+        *lines,
+        "",
+        f"Found by: {_escape(evidence['method'])} *Coherence* is how much likelier a topic's words stand in one text "
+        "than by chance (NPMI, -1 to 1); *comes back* is the share of its first 20 words that other seeds find again, "
+        "on other parts of the texts.",
+        "",
+    ]
+
+
+def _ids(ids: list[int]) -> str:
+    return ", ".join(map(str, sorted(ids)))
+
+
 def _consequences(evidence: dict, wording: _Wording) -> list[str]:
     live = evidence["live_version"]
     stays = "nothing goes live" if live is None else f"version {live} stays live"
     start = "the day after your answer"
     if evidence["is_replay"]:
         start = (date.fromisoformat(evidence["as_of"]) + timedelta(days=1)).isoformat()
+    names = [
+        "- **Names**: change a line of the form to give that topic another name; it stays with the topic when later "
+        "versions are released. A line that is left out or empty changes nothing."
+    ]
     return [
         f"- **Approve**: {wording.approved.format(version=evidence['version'], start=start)}",
+        *(names if wording.asks_for_names else []),
         f"- **Reject**: {stays}. Please give the reason.",
         f"- No answer within 14 days: {stays}.",
     ]

@@ -22,8 +22,9 @@ ABANDONED_TAG = "maeari.abandoned"
 ARTIFACT_FILE = "model.skops"
 # What a saved pipeline may hold beyond what skops trusts by itself.
 TRUSTED_TYPES = [
-    # Refuses arrays and numbers that no training can have made.
+    # These refuse arrays and numbers that no training can have made.
     "ml.sentiment.classifier.ReviewClassifier",
+    "ml.topics.model.TopicModel",
     "sklearn.calibration._CalibratedClassifier",
     "sklearn.calibration._TemperatureScaling",
     "sklearn.model_selection._split.PredefinedSplit",

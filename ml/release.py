@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import psycopg2
 
@@ -15,6 +16,9 @@ from ml.errors import ArtifactChanged, NotPromoted, UnknownVersion
 from ml.judgement import judge
 from ml.question import approval_body, request_mark
 from ml.sentiment.compare import unseen_reviews
+from ml.texts.collection import Collection
+from ml.topics.compare import unseen_texts
+from ml.topics.identity import names_to_edit, renamed
 
 __all__ = ["approval_body", "compare", "compare_only", "newest_challengers", "promote", "question_of", "waiting"]
 
@@ -22,7 +26,12 @@ DAG_ID = "release_model"
 APPROVE, REFUSE = "Approve", "Reject"
 ANSWER_WITHIN = timedelta(days=14)
 
-_UNSEEN_ROWS = {"churn": unseen_customers, "sentiment": unseen_reviews}
+_TOPICS = {collection.model: collection for collection in Collection}
+_UNSEEN_ROWS = {
+    "churn": unseen_customers,
+    "sentiment": unseen_reviews,
+    **{model: partial(unseen_texts, collection) for model, collection in _TOPICS.items()},
+}
 
 
 def newest_challengers(asked_for: list[dict], day: date) -> list[dict]:
@@ -47,7 +56,8 @@ def compare(
 ) -> dict:
     """Compare a challenger (the newest version if None) as `compare_only` does, and put the question on record.
 
-    Returns the evidence with `request_id` and, when a person may be asked, the `question` as Markdown. A question
+    Returns the evidence with `request_id`, the `names` of topics, one a line, for a person to change, and, when one may
+    be asked, the `question` as Markdown. A question
     that still waits for an older challenger is then superseded and its Airflow run ended; while a newer one's waits,
     this one is superseded at once.
     """
@@ -58,6 +68,7 @@ def compare(
         "request_id": request_id,
         "may_ask": may_ask,
         "question": approval_body(evidence, request_id) if may_ask else None,
+        "names": names_to_edit(evidence.get("topics", [])),
         "superseded": _end_runs(superseded, dag_run_id),
     }
 
@@ -65,7 +76,7 @@ def compare(
 def compare_only(model: str, version: int | None, as_of: date, is_replay: bool = False) -> dict:
     """Compare a challenger with the live version and the baseline on what neither has learned from, as JSON."""
     if model not in _UNSEEN_ROWS:
-        raise UnknownVersion(f"There is no model “{model}”, only {' and '.join(_UNSEEN_ROWS)}.")
+        raise UnknownVersion(f"There is no model “{model}”, only {', '.join(_UNSEEN_ROWS)}.")
     challenger = registry.registered(model, version) if version is not None else registry.newest(model)
     live_version = registry.live_version(model)
     if live_version == challenger.version:
@@ -166,16 +177,17 @@ def promote(request_id: int) -> dict:
     record = _approval_record(request)
     if record is None:
         return _expire(request)
-    person, answered_at, choice, reason = record
+    person, answered_at, choice, reason, names = record
     if choice == REFUSE:
         return _close(request, "refused", decided_by=person, decided_at=answered_at, reason=reason)
     if choice != APPROVE:
         raise NotPromoted(f"Request {request_id} was answered “{choice}”; only {APPROVE} and {REFUSE} are known.")
-    return _make_live(request, person, answered_at, reason)
+    return _make_live(request, person, answered_at, reason, names)
 
 
-def _make_live(request: dict, person: str, answered_at: datetime, reason: str | None) -> dict:
-    model, version, evidence = request["model"], request["version"], request["evidence"]
+def _make_live(request: dict, person: str, answered_at: datetime, reason: str | None, names: str) -> dict:
+    model, version = request["model"], request["version"]
+    evidence = _with_names(request["evidence"], names)
     effective_from = request["effective_from"]
     if not request["is_replay"]:
         effective_from = max(effective_from, clock.start_of_day(clock.today() + timedelta(days=1)))
@@ -213,11 +225,20 @@ def _make_live(request: dict, person: str, answered_at: datetime, reason: str | 
             f"{seen}. Trigger {DAG_ID} for version {version} again, so that it is compared with what is live now."
         ) from error
     registry.set_live_alias(model, version)
-    return _outcome(_request(request["request_id"]))
+    unknown = {"names_not_understood": evidence["names_not_understood"]} if model in _TOPICS else {}
+    return _outcome(_request(request["request_id"])) | unknown
 
 
-def _approval_record(request: dict) -> tuple[str, datetime, str, str | None] | None:
-    """Who answered, when, what and why, from Airflow; None while nobody has."""
+def _with_names(evidence: dict, names: str) -> dict:
+    """The evidence with the names that a person gave to topics; what could not be understood is kept beside them."""
+    if evidence["model"] not in _TOPICS:
+        return evidence
+    topics, unknown = renamed(evidence["topics"], names)
+    return evidence | {"topics": topics, "names_not_understood": unknown}
+
+
+def _approval_record(request: dict) -> tuple[str, datetime, str, str | None, str] | None:
+    """Who answered, when, what, why, and which names they gave, from Airflow; None while nobody has."""
     if request["dag_run_id"] is None:
         raise NotPromoted(
             f"Request {request['request_id']} was never put to a person. Trigger the DAG {DAG_ID}, which asks."
@@ -244,8 +265,9 @@ def _approval_record(request: dict) -> tuple[str, datetime, str, str | None] | N
             f"The question that {person} answered showed other evidence than request {request['request_id']} holds. "
             f"Trigger {DAG_ID} anew for version {request['version']} instead of clearing its tasks."
         )
-    reason = ((record.get("params_input") or {}).get("reason") or "").strip() or None
-    return person, datetime.fromisoformat(record["responded_at"]), record["chosen_options"][0], reason
+    given = record.get("params_input") or {}
+    reason, names = (given.get("reason") or "").strip() or None, given.get("names") or ""
+    return person, datetime.fromisoformat(record["responded_at"]), record["chosen_options"][0], reason, names
 
 
 def _expire(request: dict) -> dict:
@@ -306,5 +328,6 @@ def waiting(model: str) -> dict | None:
 
 
 def question_of(request: dict) -> str:
-    """The task of the release DAG that puts a request's question to its person."""
-    return "ask_demo_approver" if request["is_replay"] else "ask_approver"
+    """The task of the release DAG that puts a request's question to its person; that of topics asks for names too."""
+    task = "ask_demo_approver" if request["is_replay"] else "ask_approver"
+    return f"{task}_for_names" if request["model"] in _TOPICS else task

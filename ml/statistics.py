@@ -27,15 +27,17 @@ def paired_difference(first_right: np.ndarray, second_right: np.ndarray, confide
     return Interval(value, float(max(centre - margin, -1.0)), float(min(centre + margin, 1.0)))
 
 
-def holm_adjusted(p_values: Sequence[float]) -> list[float]:
-    """The p-values adjusted for being several (Holm 1979), in the order given."""
-    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
-    adjusted = [1.0] * len(p_values)
-    largest = 0.0
-    for rank, index in enumerate(order):
-        largest = max(largest, min(1.0, p_values[index] * (len(p_values) - rank)))
-        adjusted[index] = largest
-    return adjusted
+def holm_adjusted(p_values: Sequence[float], tests: int | None = None) -> list[float]:
+    """The p-values adjusted for being several (Holm 1979), in the order given.
+
+    `tests` counts those too that are not given, since their p-values are larger than any that are.
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values, kind="stable")
+    factors = (len(p_values) if tests is None else tests) - np.arange(len(p_values))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * factors))
+    return adjusted.tolist()
 
 
 def share(right: np.ndarray) -> dict:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
+from maeari.text import joined
+
 # From these on a stretch is marked weakly, clearly, strongly; the legend of the page says so too.
 # Of the words of film reviews a half lies below the first, nine in ten below the second.
 STEPS = (0.25, 0.8, 1.5)
@@ -54,11 +56,6 @@ class ColouredText:
     body: list[Stretch]
     is_explained: bool
     left_out: int = 0
-
-
-def joined(title: str | None, body: str) -> str:
-    """The text the model reads, as `ml.sentiment.text.joined` defines it, without the weight of importing it."""
-    return unicodedata.normalize("NFC", f"{title}\n{body}" if title else body)
 
 
 def strength(contribution: float | None) -> int:

@@ -12,12 +12,14 @@ import numpy as np
 from psycopg2.extensions import connection as Connection
 
 from maeari import clock, postgres
-from maeari.text import LONGEST, Morpheme, Term, morphemes, terms
+from maeari.postgres import number_array, text_array
+from maeari.text import LONGEST, Morpheme, Term, joined, morphemes, terms
+from ml.batches import read_batches
 from ml.errors import UnknownReview
 from ml.sentiment import aspects, picks
 from ml.sentiment.classifier import Contributions, ReviewClassifier
-from ml.sentiment.predict import load, read_batches, stretches
-from ml.sentiment.text import code_points, joined
+from ml.sentiment.predict import load, stretches
+from ml.sentiment.text import code_points
 
 BATCH_ROWS = 2_000
 BATCH_CHARACTERS = 1_000_000
@@ -363,7 +365,7 @@ def _rows(classifier: ReviewClassifier, version: int, batch: list[tuple]) -> Ite
         by_aspect = aspects.aspect_scores(seeds, text, characters, found) if source in seeds.sources else {}
         yield (
             review_id, content_hash, version, event_at, explained_at, classifier.base_score, float(scores[number]),
-            _numbers(characters), _texts(by_term), _numbers(by_term.values()), json.dumps(by_aspect),
+            number_array(characters), text_array(by_term), number_array(by_term.values()), json.dumps(by_aspect),
         )  # fmt: skip
 
 
@@ -395,18 +397,9 @@ def _compare_picks(months: list[date]) -> tuple[int, int]:
                 " shap_agreement = %s, lime_agreement = %s"
                 " where review_id = %s and content_hash = %s and model_version = %s",
                 (
-                    _numbers(found.shap), _numbers(found.lime), found.shap_agreement, found.lime_agreement,
+                    number_array(found.shap), number_array(found.lime), found.shap_agreement, found.lime_agreement,
                     review_id, content_hash, version,
                 ),
             )  # fmt: skip
             connection.commit()
     return len(waiting), waiting[0][-1] - len(waiting) if waiting else 0
-
-
-def _numbers(values) -> str:
-    return "{" + ",".join([f"{value:.6g}" for value in values]) + "}"
-
-
-def _texts(values) -> str:
-    quoted = ['"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
-    return "{" + ",".join(quoted) + "}"

@@ -7,9 +7,10 @@ from datetime import date, datetime, timedelta
 import pandas as pd
 
 from maeari import clock, postgres
+from maeari.text import joined
 from ml.errors import TooFewRows
 from ml.sentiment.config import SentimentConfig
-from ml.sentiment.text import joined, normalise
+from ml.sentiment.text import normalise
 
 MIN_OF_EACH = 50
 """Positive and negative rows below which nothing is trained."""

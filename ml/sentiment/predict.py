@@ -1,6 +1,6 @@
 """Scoring: every review version by the model version that was in charge when it was written."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -9,14 +9,15 @@ import numpy as np
 from psycopg2.extensions import connection as Connection
 
 from maeari import clock, postgres
+from maeari.text import joined
 from ml import registry
+from ml.batches import read_batches
 from ml.errors import UnknownVersion
 from ml.sentiment.classifier import ReviewClassifier
 from ml.sentiment.config import SentimentConfig
-from ml.sentiment.text import NORMALISATION, joined
+from ml.sentiment.text import NORMALISATION
 
 BACKFILL_DAYS = 90
-FETCH_ROWS = 200
 BATCH_ROWS = 50_000
 BATCH_CHARACTERS = 8_000_000
 """Long texts make smaller batches, so that memory stays bounded."""
@@ -165,26 +166,6 @@ def _score_stretch(writer: Connection, stretch: registry.Stretch, known_until: d
             scored += writing.result() if writing else 0
             writing = pool.submit(_write, writer, stretch.version, batch, answers)
     return scored + (writing.result() if writing else 0)
-
-
-def read_batches(
-    connection: Connection, query: str, parameters: dict, most_rows: int, most_characters: int
-) -> Iterator[list[tuple]]:
-    """The rows of a query that ends in title and body, in batches bounded by rows and by characters."""
-    # Held beyond its transaction, so that no lock of the reader stands in the way of a new month's partition.
-    with connection.cursor(name="reviews", withhold=True) as cursor:
-        cursor.itersize = FETCH_ROWS
-        cursor.execute(query, parameters)
-        connection.commit()
-        batch, characters = [], 0
-        for row in cursor:
-            batch.append(row)
-            characters += len(row[-2] or "") + len(row[-1])
-            if len(batch) >= most_rows or characters >= most_characters:
-                yield batch
-                batch, characters = [], 0
-        if batch:
-            yield batch
 
 
 def _write(connection: Connection, version: int, batch: list[tuple], answers: Answers) -> int:

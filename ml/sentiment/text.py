@@ -41,11 +41,6 @@ class Codes:
         return [whole[start:end] for start, end in zip(self.offsets[:-1], self.offsets[1:], strict=True)]
 
 
-def joined(title: str | None, body: str) -> str:
-    """The text that the model reads and pages show: title, line break and body, or the body alone, in form NFC."""
-    return unicodedata.normalize("NFC", f"{title}\n{body}" if title else body)
-
-
 def normalise(texts: Sequence[str]) -> Codes:
     """Each text as one lower-case line: 너무우우 → 너무, ㅋㅋㅋㅋ → ㅋㅋ, ㅜ → ㅠ, digits → 0, controls → space."""
     from ml.sentiment.ngrams import fold

@@ -8,6 +8,8 @@ import pytest
 from maeari import assets
 from maeari.settings import AIRFLOW_USERS
 
+MODELS = ("churn", "sentiment", "topics", "review_topics")
+
 
 @pytest.fixture(scope="module")
 def release(bag):
@@ -15,7 +17,7 @@ def release(bag):
 
 
 def questions(dag) -> list:
-    found = [task for task in dag.tasks if task.task_type == "HITLOperator"]
+    found = [task for task in dag.tasks if task.task_type.startswith("HITLOperator")]
     assert found
     return found
 
@@ -33,10 +35,15 @@ def test_the_questions_are_the_tasks_whose_record_is_read(release):
     from ml.release import ANSWER_WITHIN, APPROVE, REFUSE, question_of
 
     asked = {question.task_id: question for question in questions(release)}
-    real, replayed = (question_of({"is_replay": is_replay}) for is_replay in (False, True))
-    assert asked.keys() == {real, replayed}
-    assert asked[real].assigned_users[0]["id"] == "approver"
-    assert asked[replayed].assigned_users[0]["id"] == "demo-approver"
+    read = {
+        question_of({"model": model, "is_replay": is_replay}): (model in ("topics", "review_topics"), is_replay)
+        for model in MODELS
+        for is_replay in (False, True)
+    }
+    assert asked.keys() == read.keys()
+    for name, (is_of_topics, is_replay) in read.items():
+        assert asked[name].assigned_users[0]["id"] == ("demo-approver" if is_replay else "approver")
+        assert set(asked[name].params) == {"reason", *(["names"] if is_of_topics else [])}
     for question in asked.values():
         assert question.options == [APPROVE, REFUSE]
         assert question.response_timeout == ANSWER_WITHIN == timedelta(days=14)
@@ -45,7 +52,7 @@ def test_the_questions_are_the_tasks_whose_record_is_read(release):
 
 def test_only_the_tasks_after_an_approval_hand_on_a_model_each_its_own(release):
     handing_on = {asset.name: task for task in release.tasks for asset in task.outlets}
-    assert handing_on.keys() == {assets.CHURN_MODEL, assets.SENTIMENT_MODEL}
+    assert handing_on.keys() == {f"model.{model}" for model in MODELS}
     for task in handing_on.values():
         assert len(task.outlets) == 1
         assert task.upstream_task_ids == {"promote"}
@@ -55,7 +62,7 @@ def test_only_the_tasks_after_an_approval_hand_on_a_model_each_its_own(release):
     assert promote.trigger_rule == "all_done"
 
 
-@pytest.mark.parametrize("asset", [assets.CHURN_MODEL, assets.SENTIMENT_MODEL])
+@pytest.mark.parametrize("asset", [f"model.{model}" for model in MODELS])
 def test_a_release_hands_on_the_released_model_alone(release, asset):
     from airflow.sdk.exceptions import AirflowSkipException
 
@@ -133,11 +140,14 @@ def test_a_waiting_question_does_not_hold_up_a_newer_challenger(release):
     [
         ("train_sentiment", {assets.SENTIMENT_RETRAINING}, {assets.SENTIMENT_CHALLENGER}),
         ("train_churn", set(), {assets.CHURN_CHALLENGER}),
+        ("train_topics", set(), {assets.TOPICS_CHALLENGER, assets.REVIEW_TOPICS_CHALLENGER}),
+        ("release_model", {f"challenger.{model}" for model in MODELS}, {f"model.{model}" for model in MODELS}),
         (
-            "release_model",
-            {assets.SENTIMENT_CHALLENGER, assets.CHURN_CHALLENGER},
-            {assets.SENTIMENT_MODEL, assets.CHURN_MODEL},
+            "score_articles",
+            {assets.MARTS, assets.TOPICS_MODEL, assets.REVIEW_TOPICS_MODEL},
+            {assets.TEXT_TERMS, assets.TOPICS_PREDICTIONS},
         ),
+        ("mine_associations", {assets.TEXT_TERMS}, {assets.KEYWORDS}),
         ("score_reviews", {assets.MARTS, assets.SENTIMENT_MODEL}, {assets.SENTIMENT_PREDICTIONS}),
     ],
 )
@@ -148,7 +158,7 @@ def test_the_chain_of_assets_is_closed(bag, dag_id, starts_on, hands_on):
     assert {asset.name for task in dag.tasks for asset in task.outlets} == hands_on
 
 
-@pytest.mark.parametrize("dag_id", ["train_sentiment", "train_churn"])
+@pytest.mark.parametrize("dag_id", ["train_sentiment", "train_churn", "train_topics"])
 def test_training_does_not_make_up_for_the_month_that_has_begun(bag, dag_id):
     dag = bag.dags[dag_id]
     assert dag.start_date is None

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from maeari import postgres
+from maeari.text import joined
 from maeari.warehouse import run_dbt
 from ml.sentiment import explain, score
 from ml.sentiment.classifier import ReviewClassifier
 from ml.sentiment.config import SentimentConfig
-from ml.sentiment.text import NORMALISATION, joined
+from ml.sentiment.text import NORMALISATION
 
 AS_OF, LATER = date(2026, 5, 20), date(2026, 5, 25)
 GOOD = ["커피가 정말 맛있어요", "직원분이 친절해요", "자리가 넓고 편해요", "가격이 착해요", "최고예요 추천해요"]

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from maeari import clock
+from maeari.text import joined
 from ml.errors import ConfigError, TooFewRows
 from ml.sentiment.config import SentimentConfig
 from ml.sentiment.features import segments, split_by_time, without_slips
-from ml.sentiment.text import joined, normalise
+from ml.sentiment.text import normalise
 
 AS_OF = date(2026, 3, 31)
 SMALL = SentimentConfig(min_rows=500, holdout_min_rows=50)

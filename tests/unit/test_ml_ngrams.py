@@ -12,11 +12,12 @@ import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maeari.text import joined
 from ml.errors import ArtifactChanged, TooFewRows
 from ml.registry import TRUSTED_TYPES
 from ml.sentiment import ngrams
 from ml.sentiment.classifier import ReviewClassifier
-from ml.sentiment.text import joined, normalise
+from ml.sentiment.text import normalise
 
 GOOD = ("정말 맛있어요", "최고의 영화", "너무 재밌어요", "친절하고 좋아요", "또 가고 싶은 곳", "감동적인 이야기")
 BAD = ("정말 별로예요", "최악의 영화", "너무 지루해요", "불친절하고 비싸요", "다시는 안 가요", "돈이 아까운 시간")

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml.sentiment import explain, text
+from maeari.text import joined
+from ml.sentiment import explain
 from web import colouring
 
 # Jamo and accents that NFC composes, spaces of all kinds, joiners and what no font shows.
@@ -17,7 +18,7 @@ TITLES = st.none() | TEXTS
 
 
 def contributions_of(title: str | None, body: str, seed: int) -> list[float]:
-    return np.random.default_rng(seed).normal(0, 0.6, len(text.joined(title, body))).tolist()
+    return np.random.default_rng(seed).normal(0, 0.6, len(joined(title, body))).tolist()
 
 
 @given(TITLES, TEXTS, st.integers(0, 9))
@@ -27,10 +28,9 @@ def test_no_character_is_lost_and_the_words_are_those_of_the_explanation(title, 
     whole = colouring.colour(title, body, values)
     words = colouring.words(title, body, values)
 
-    assert colouring.joined(title, body) == text.joined(title, body)
     shown = "".join(one.text for one in whole.title) + ("\n" if title else "")
-    assert shown + "".join(one.text for one in whole.body) == text.joined(title, body)
-    expected = explain.words(text.joined(title, body), np.array(values))
+    assert shown + "".join(one.text for one in whole.body) == joined(title, body)
+    expected = explain.words(joined(title, body), np.array(values))
     assert [word.text for word in words] == [word.text for word in expected]
     marked = sum(one.contribution or 0 for one in [*whole.title, *whole.body])
     assert marked == pytest.approx(sum(word.contribution for word in words), abs=1e-6)

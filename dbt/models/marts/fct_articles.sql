@@ -3,22 +3,9 @@
     {'columns': ['published_at']},
 ]) }}
 
-with articles as (
+with versions as (
 
-    select * from {{ ref('stg_raw__articles') }}
-
-),
-
-as_first_seen as (
-
-    select
-        *,
-        first_value(published_at) over (
-            partition by article_id
-            order by (published_at is null), version_no
-        ) as first_published_at
-
-    from articles
+    select * from {{ ref('int_articles__versions') }}
 
 ),
 
@@ -26,7 +13,7 @@ newest as (
 
     select distinct on (article_id) *
 
-    from as_first_seen
+    from versions
 
     order by article_id, version_no desc
 
@@ -39,7 +26,7 @@ select
     body,
     section,
     author_key,
-    first_published_at as published_at,
+    published_at,
     content_hash,
     version_no,
     url,

@@ -1,3 +1,5 @@
+{{ config(tags=['churn']) }}
+
 with labels as (
 
     select

@@ -1,4 +1,4 @@
-{{ config(indexes=[
+{{ config(tags=['churn'], indexes=[
     {'columns': ['as_of_on', 'rank'], 'unique': true},
     {'columns': ['customer_id']},
 ]) }}

@@ -1,4 +1,4 @@
-{{ config(indexes=[
+{{ config(tags=['sentiment'], indexes=[
     {'columns': ['review_id'], 'unique': true},
     {'columns': ['event_at']},
 ]) }}

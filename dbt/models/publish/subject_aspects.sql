@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source', 'subject_id', 'month_start_on']}]) }}
+{{ config(tags=['sentiment'], indexes=[{'columns': ['source', 'subject_id', 'month_start_on']}]) }}
 
 with said as (
 

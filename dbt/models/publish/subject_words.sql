@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source', 'subject_id', 'month_start_on', 'rank'], 'unique': true}]) }}
+{{ config(tags=['sentiment'], indexes=[{'columns': ['source', 'subject_id', 'month_start_on', 'rank'], 'unique': true}]) }}
 
 with by_month as (
 

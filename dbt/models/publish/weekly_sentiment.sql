@@ -1,4 +1,4 @@
-{{ config(indexes=[{'columns': ['source', 'subject_id', 'week_start_on'], 'unique': true}]) }}
+{{ config(tags=['sentiment'], indexes=[{'columns': ['source', 'subject_id', 'week_start_on'], 'unique': true}]) }}
 
 with reviews as (
 

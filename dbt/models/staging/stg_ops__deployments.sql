@@ -11,6 +11,7 @@ select
     live_from,
     live_to,
     effective_from,
-    is_replay
+    is_replay,
+    evidence
 
 from deployments

@@ -1,4 +1,4 @@
-{{ config(tags=['publish']) }}
+{{ config(tags=['publish', 'churn', 'topics']) }}
 
 with model_versions as (
 
@@ -10,6 +10,7 @@ select
     model,
     version as model_version,
     trained_at,
-    (card -> 'config' ->> 'contact_budget_share')::double precision as contact_budget_share
+    (card -> 'config' ->> 'contact_budget_share')::double precision as contact_budget_share,
+    card -> 'topics' as topics
 
 from model_versions

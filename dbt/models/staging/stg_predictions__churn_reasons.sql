@@ -1,4 +1,4 @@
-{{ config(tags=['publish']) }}
+{{ config(tags=['publish', 'churn']) }}
 
 with reasons as (
 

@@ -1,0 +1,20 @@
+{{ config(tags=['publish', 'keywords']) }}
+
+with keyword_nodes as (
+
+    select * from {{ source('predictions', 'keyword_nodes') }}
+
+)
+
+select
+    mining_id,
+    term,
+    rank,
+    texts,
+    texts_before,
+    community,
+    is_new,
+    x,
+    y
+
+from keyword_nodes

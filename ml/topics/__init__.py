@@ -1,0 +1,1 @@
+"""Topics of news and reviews: what they are about, how that changes, and how far topics lie apart."""
