@@ -30,6 +30,8 @@ console = Console()
 FIRST_TRAINING_AS_OF = date(2025, 11, 30)
 # Three month ends of the world lie between this day and the newest whose leavers its first day knows.
 FIRST_CHURN_TRAINING_AS_OF = date(2025, 12, 31)
+# The news event of the world, in January, lies before it; what is written later is folded in.
+FIRST_TOPICS_TRAINING_AS_OF = date(2026, 2, 28)
 STEP_TIMEOUT = timedelta(minutes=15)
 
 
@@ -178,10 +180,12 @@ def _run_the_way() -> None:
         console=console,
     ) as progress:
         airflow = _Follower(AirflowClient("robot"), progress)
-        started = _crawl_and_build(airflow, today)
+        started = built = _crawl_and_build(airflow, today)
         if _live_version("sentiment") is None:
             training = _train_first(airflow, "sentiment", _first_training_day(today))
             started = _release_first(airflow, "sentiment", training)
+        if _world() is not None:
+            _tell_topics(airflow, built)
         with ThreadPoolExecutor(1) as pool:
             delivered = pool.submit(_deliver_events, today)
             if started:
@@ -247,6 +251,18 @@ def _build_and_score_customers(airflow: "_Follower", imported: dict | None) -> N
         scored = airflow.follow_started_by("Score the customers", "score_customers", started)
         if airflow.task(scored, "score")["state"] == "success":
             airflow.follow_started_by("Publish whom to contact", "publish_marts", scored)
+
+
+def _tell_topics(airflow: "_Follower", built: dict | None) -> None:
+    """Follow what is new in the news to its topics and its network of words; the first topics are found on the way."""
+    if _live_version("topics") is None:
+        training = _train_first(airflow, "topics", FIRST_TOPICS_TRAINING_AS_OF)
+        built = _release_first(airflow, "topics", training)
+    if built is None:
+        return
+    told = airflow.follow_started_by("Tell what the news is about", "score_articles", built)
+    airflow.follow_unfinished("Mine which words go together", "mine_associations")
+    airflow.follow_started_by("Publish the topics", "publish_marts", told)
 
 
 def _train_first(airflow: "_Follower", model: str, as_of: date) -> dict:
@@ -421,6 +437,13 @@ def _whom_to_contact(airflow: str) -> str:
     return f"{customers:,} customers to contact as of {as_of_on}: {airflow}/maeari/churn"
 
 
+def _what_the_news_is_about(airflow: str) -> str:
+    if _live_version("topics") is None:
+        return "no topics are live"
+    (topics,) = _row("select count(*) from marts.topics where collection = 'articles'")
+    return f"{topics} topics: {airflow}/maeari/topics; which words go together: {airflow}/maeari/keywords"
+
+
 def _airflow_address() -> str:
     settings = Settings()
     return settings.airflow_url or f"http://127.0.0.1:{settings.ports().airflow}"
@@ -438,6 +461,7 @@ def _print_summary(today: date) -> None:
         **{f"  {user}": f"password {passwords[user].get_secret_value()}" for user in ("admin", "approver", "viewer")},
         "Reports": f"{airflow}/maeari/ (after the log-in; also in Airflow's menu: Maeari)",
         "Churn": _whom_to_contact(airflow),
+        "Topics": _what_the_news_is_about(airflow),
         "MLflow": f"http://127.0.0.1:{settings.ports().mlflow}",
         "SQL": f"make psql, or {_psql_line(settings)}",
         "Waiting": (

@@ -127,7 +127,7 @@ def topics(
         if not queries.exist(cursor, *topic_queries.TOPIC_MARTS):
             raise MaeariError("Nothing is published yet: `maeari score topics`, then `maeari publish`.")
         stable = {one["topic_id"]: one["is_stable"] for one in topic_queries.topics(cursor, of.value)}
-        shown = _chosen_period(topic_queries.share_periods(cursor, view), every, period)
+        shown = _shown(topic_queries.share_periods(cursor, view), every, period)
         start = shown["period_start_on"]
         shares = topic_queries.shares(cursor, view, start, start)
     _print_heading(of, every, shown)
@@ -170,8 +170,8 @@ def associations(
     with queries.reading() as cursor:
         if not queries.exist(cursor, *topic_queries.KEYWORD_MARTS):
             raise MaeariError("Nothing is published yet: `maeari mine`, then `maeari publish`.")
-        shown = _chosen_period(topic_queries.mined_periods(cursor, view), every, period)
-        found = (topic_queries.rules if rules else topic_queries.pairs)(cursor, shown["mining_id"], most)
+        shown = _shown(topic_queries.mined_periods(cursor, view), every, period)
+        found = (topic_queries.rules if rules else topic_queries.pairs)(cursor, shown.get("mining_id"), most)
     _print_heading(of, every, shown)
     if shown["note"]:
         console.print(shown["note"])
@@ -192,31 +192,23 @@ def associations(
     console.print(table)
 
 
-def _chosen_period(periods: list[dict], every: Every, wanted: str | None) -> dict:
-    """The period that holds the wanted day, else the newest that is over and has something to say."""
-    if not periods:
+def _shown(found: list[dict], every: Every, wanted: str | None) -> dict:
+    from web import periods
+
+    if not found:
         raise MaeariError(
             "There is no such part of the texts, or it was never looked at. A source or section that is the only one "
             "is all: leave it out. `maeari score topics` or `maeari mine`, then `maeari publish`, brings it up to date."
         )
-    if wanted is not None:
-        start = every.start(clock.parse_day(wanted))
-        for one in periods:
-            if one["period_start_on"] == start:
-                return one
-        raise MaeariError(
-            f"Nothing was written in the {every.value} from {start}; periods lie between "
-            f"{periods[0]['period_start_on']} and {periods[-1]['period_start_on']}."
-        )
-    told = [one for one in periods if one["is_complete"] and not one["note"]]
-    return (told or periods)[-1]
+    return periods.shown(found, every.value, None if wanted is None else clock.parse_day(wanted))
 
 
 def _print_heading(of: Collection, every: Every, shown: dict) -> None:
+    from web import periods
+
+    name = periods.name(every.value, shown["period_start_on"])
     running = "" if shown["is_complete"] else ", still running"
-    first, last = shown["period_start_on"], every.last_day(shown["period_start_on"])
-    days = f"{first}" if first == last else f"{first} to {last}"
-    console.print(f"[bold]{of.value}, {every.value} {days}[/]: {shown['texts']:,} texts{running}", highlight=False)
+    console.print(f"[bold]{of.value}, {name}[/]: {shown['texts']:,} texts{running}", highlight=False)
 
 
 def _progress() -> Progress:

@@ -13,6 +13,7 @@ part; reviews once somebody has had them analysed, or for a run triggered with `
 from datetime import timedelta
 
 from airflow.sdk import Asset, Metadata, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from maeari import assets
 from maeari.clock import business_day
@@ -34,6 +35,8 @@ def mine_associations():
         from ml.associations.mine import mine_all
 
         found = mine_all(business_day(dag_run), of=(dag_run.conf or {}).get("of"))
+        if not any(found["mined"].values()):
+            raise AirflowSkipException("Nothing has changed since the last mining.")
         yield Metadata(KEYWORDS, found)
 
     mine()

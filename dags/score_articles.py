@@ -38,9 +38,11 @@ def score_articles():
         from ml.texts.analyse import analyse_all
 
         found = analyse_all(business_day(dag_run))
+        if not any(found["analysed"].values()):
+            raise AirflowSkipException("Every text is analysed already.")
         yield Metadata(TEXT_TERMS, found)
 
-    @task(outlets=[TOPICS_PREDICTIONS])
+    @task(outlets=[TOPICS_PREDICTIONS], trigger_rule="none_failed")
     def score(dag_run=None):
         from ml.topics.predict import score_all
 

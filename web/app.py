@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from maeari.errors import DatabaseUnavailable, SettingsError
-from web import churn, pages, policies, sentiment, tables
+from web import articles, churn, keywords, pages, policies, sentiment, tables, topics
 from web.render import render
 
 HEADERS = {
@@ -34,6 +34,9 @@ def create_app(authorize: Callable) -> FastAPI:
 
     app.include_router(pages.router)
     app.include_router(sentiment.router)
+    app.include_router(articles.router)
+    app.include_router(topics.router)
+    app.include_router(keywords.router)
     app.include_router(churn.router)
     app.include_router(tables.router)
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
 # Never told apart by colour alone; the colours are those of Okabe and Ito, in maeari.css.
-COLOURS = [f"var(--chart-{number})" for number in range(1, 6)]
+COLOURS = [f"var(--chart-{number})" for number in range(1, 9)]
 DASHES = ["solid", "dash", "dot", "dashdot", "longdash"]
 MARKERS = ["circle", "square", "diamond", "triangle-up", "x"]
 LONGEST_TEXT = 80
@@ -23,6 +23,17 @@ LONGEST_TEXT = 80
 _HOVER_TAGS = re.compile(r"(<br>|<extra></extra>)")
 
 Interval = tuple[float | None, float | None]
+
+
+class Bubble(NamedTuple):
+    """A point of `bubbles`: where it lies, how large it is, its look (a number from 0), its words and its link."""
+
+    x: float
+    y: float
+    size: float
+    look: int
+    said: str
+    link: str
 
 
 def lines(
@@ -35,13 +46,16 @@ def lines(
     x_format: str = "",
     y_format: str = "",
     x_type: str = "date",
+    looks: Mapping[str, int] | None = None,
 ) -> dict:
     """A line per name over the same x, with error bars where intervals are given.
 
-    `x_type` is Plotly's type of the axis; a format is d3's, such as ".1%", ".3f" or ",.0f".
+    `x_type` is Plotly's type of the axis; a format is d3's, such as ".1%", ".3f" or ",.0f". `looks` gives the names
+    numbers from 0, each of which has a colour, dash and marker of its own; else they follow one another.
     """
     data = []
-    for number, (name, values) in enumerate(series.items()):
+    for place, (name, values) in enumerate(series.items()):
+        number = place if looks is None else looks[name]
         trace = {
             "type": "scatter",
             "mode": "lines+markers",
@@ -111,6 +125,49 @@ def bars(
             "height": max(280, 110 + 26 * len(labels) * max(1, len(data))) if horizontal else 340,
         },
     }
+
+
+def bubbles(names: Sequence[str], points: Sequence[Bubble], *, hover: str) -> dict:
+    """A circle a point, its area as its size, its name beside it; the axes have no scale, only distances count.
+
+    `hover` is said after the name, with `%{customdata[1]}` for a point's own words; a click follows the link of the
+    element on the page whose id is the point's `link`.
+    """
+    largest = max((point.size for point in points), default=0) or 1
+    return {
+        "data": [
+            {
+                "type": "scatter",
+                "mode": "markers+text",
+                "x": [point.x for point in points],
+                "y": [point.y for point in points],
+                "text": list(names),
+                "textposition": "bottom center",
+                "customdata": [[point.link, point.said] for point in points],
+                "marker": {
+                    "size": [10 + 50 * math.sqrt(point.size / largest) for point in points],
+                    "color": [_nth(COLOURS, point.look) for point in points],
+                    "symbol": [_nth(MARKERS, point.look // len(COLOURS)) for point in points],
+                    "opacity": 0.75,
+                    "line": {"color": "var(--text)", "width": 1},
+                },
+                "hovertemplate": f"%{{text}}<br>{hover}<extra></extra>",
+                "cliponaxis": False,
+            }
+        ],
+        "layout": {
+            "xaxis": {"visible": False, "range": _padded([point.x for point in points])},
+            "yaxis": {"visible": False, "range": _padded([point.y for point in points]), "scaleanchor": "x"},
+            "showlegend": False,
+            "height": 480,
+        },
+    }
+
+
+def _padded(values: Sequence[float]) -> list[float]:
+    low, high = min(values, default=-1.0), max(values, default=1.0)
+    room = 0.2 * (high - low) or 1.0
+    return [low - room, high + room]
 
 
 def heatmap(

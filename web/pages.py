@@ -4,6 +4,7 @@ from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi import Path as PathParameter
@@ -11,7 +12,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from maeari import clock
 from maeari.settings import Settings
-from web import charts, policies, queries, sentiment_figures
+from web import charts, periods, policies, queries, sentiment_figures
 from web.render import render
 
 STATIC = {file.name: file for file in (Path(__file__).parent / "static").iterdir()}
@@ -20,6 +21,8 @@ PLOTLY = Path(find_spec("plotly").origin).parent / "package_data" / "plotly.min.
 PAGES_SHOWN = 2_000
 
 router = APIRouter()
+EveryPeriod = Literal["day", "week", "month", "quarter"]
+Terms = Annotated[list[Annotated[str, Query(max_length=100)]] | None, Query(max_length=6)]
 PageNumber = Annotated[int, Query(ge=1, le=PAGES_SHOWN)]
 ModelName = Annotated[str, PathParameter(pattern=r"^[a-z][a-z0-9_]*$")]
 # Postgres has no integer larger than this for a version.
@@ -119,13 +122,29 @@ def reviews_page(
     subject: str = "",
     source: str = "",
     label: Literal["", "positive", "negative", "unsure"] = "",
+    term: Terms = None,
+    every: EveryPeriod = "week",
+    period: date | Literal[""] | None = None,
     page: PageNumber = 1,
 ) -> HTMLResponse:
-    """The newest reviews, each with the score by the version in charge beside its stars."""
+    """The newest reviews, each with the score by the version in charge beside its stars; those with some keywords."""
     subject, source = subject.replace("\0", ""), source.replace("\0", "")
+    terms, start = chosen_terms(term), periods.Every(every).start(period) if period else None
     with queries.reading() as cursor:
         built = queries.has_marts(cursor)
-        found = queries.reviews(cursor, source or None, subject or None, label or None, page) if built else []
+        found = (
+            queries.reviews(
+                cursor,
+                source or None,
+                subject or None,
+                label or None,
+                page,
+                terms=terms,
+                between=periods.bounds(every, start) if start else None,
+            )
+            if built
+            else []
+        )
         subjects = queries.subjects(cursor) if built else []
     return render(
         request,
@@ -137,22 +156,11 @@ def reviews_page(
         source=source,
         sources=sorted({name for one in subjects for name in one["sources"]} | {source} - {""}),
         label=label,
-        page=page,
-        built=built,
-    )
-
-
-@router.get("/news")
-def news_page(request: Request, page: PageNumber = 1) -> HTMLResponse:
-    """The newest articles."""
-    with queries.reading() as cursor:
-        built = queries.has_marts(cursor)
-        found = queries.articles(cursor, page) if built else []
-    return render(
-        request,
-        "news.html",
-        articles=found[: queries.ROWS_PER_PAGE],
-        has_more=len(found) > queries.ROWS_PER_PAGE,
+        terms=terms,
+        terms_in_address=terms_in_address(terms),
+        every=every,
+        period=start,
+        name=periods.name(every, start) if start else None,
         page=page,
         built=built,
     )
@@ -199,6 +207,17 @@ def static(name: str) -> FileResponse:
     if name not in STATIC:
         raise HTTPException(404)
     return FileResponse(STATIC[name], headers={"Cache-Control": "private, max-age=300"})
+
+
+def chosen_terms(terms: list[str] | None) -> list[str]:
+    """The keywords that an address asks for."""
+    given = (one.replace("\0", "").strip() for one in terms or [])
+    return [one for one in given if one]
+
+
+def terms_in_address(terms: list[str]) -> str:
+    """The keywords as the beginning of an address's query."""
+    return "".join(f"term={quote(one, safe='')}&" for one in terms)
 
 
 def _docs() -> Path:

@@ -7,6 +7,8 @@ _REST = (
 STRICT = f"default-src 'none'; script-src 'none'; style-src 'self'; {_REST}"
 # Plotly writes a style element and style attributes; scripts are files of ours alone, never inline.
 CHARTS = f"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; {_REST}"
+# The page of the network fetches other periods of itself and draws its picture through a blob to save it.
+NETWORK = CHARTS.replace("connect-src 'none'", "connect-src 'self'").replace("img-src 'self'", "img-src 'self' blob:")
 # Pages made by other tools hold inline scripts: they run, but as nobody, and reach nothing.
 SANDBOX = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "

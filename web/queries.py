@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from psycopg2.extensions import cursor as Cursor
@@ -350,8 +350,17 @@ def subjects(cursor: Cursor) -> list[dict]:
     )
 
 
-def reviews(cursor: Cursor, source: str | None, subject: str | None, label: str | None, page: int) -> list[dict]:
-    """One page of reviews, newest first, each with the score by the version in charge.
+def reviews(
+    cursor: Cursor,
+    source: str | None,
+    subject: str | None,
+    label: str | None,
+    page: int,
+    *,
+    terms: list[str] | None = None,
+    between: tuple[datetime, datetime] | None = None,
+) -> list[dict]:
+    """One page of reviews, newest first, each with the score by the version in charge; those with all of some keywords.
 
     The live version's where nothing was published yet, as for a review that came since.
     """
@@ -377,26 +386,21 @@ def reviews(cursor: Cursor, source: str | None, subject: str | None, label: str 
         where (%(source)s::text is null or r.source = %(source)s)
             and (%(subject)s::text is null or r.subject_id = %(subject)s)
             and (%(label)s::text is null or p.label = %(label)s)
+            and (%(from)s::timestamptz is null or coalesce(r.written_at, r.fetched_at) >= %(from)s)
+            and (%(until)s::timestamptz is null or coalesce(r.written_at, r.fetched_at) < %(until)s)
+            and (%(terms)s::text[] is null or exists (
+                select from predictions.text_terms t
+                where t.collection = 'reviews' and t.record_id = r.review_id and t.content_hash = r.content_hash
+                    and t.terms @> %(terms)s::text[]
+            ))
         order by r.written_at desc nulls last, r.review_id
         limit %(rows)s offset %(offset)s
         """,  # noqa: S608
         source=source,
         subject=subject,
         label=label,
-        rows=ROWS_PER_PAGE + 1,
-        offset=(page - 1) * ROWS_PER_PAGE,
-    )
-
-
-def articles(cursor: Cursor, page: int) -> list[dict]:
-    """One page of news, newest first, each with the beginning of its text."""
-    return fetch_all(
-        cursor,
-        """
-        select article_id, source, title, section, published_at, url, left(body, 280) as beginning
-        from marts.fct_articles order by published_at desc nulls last, article_id
-        limit %(rows)s offset %(offset)s
-        """,
+        terms=terms or None,
+        **dict(zip(("from", "until"), between or (None, None), strict=True)),
         rows=ROWS_PER_PAGE + 1,
         offset=(page - 1) * ROWS_PER_PAGE,
     )

@@ -1,7 +1,7 @@
 """Jinja2 with autoescape on, and the words and figures that templates use."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -238,11 +238,18 @@ _environment.globals.update(
 
 
 def render(
-    request: Request, template: str, status_code: int = 200, has_charts: bool = False, **context: Any
+    request: Request,
+    template: str,
+    status_code: int = 200,
+    has_charts: bool = False,
+    scripts: Sequence[str] = (),
+    policy: str = policies.CHARTS,
+    **context: Any,
 ) -> HTMLResponse:
     """A page made from a template; links in it begin with `root`, wherever the app is mounted.
 
-    Only a page with charts may run scripts, and only those that are served from here.
+    Only a page with charts may run scripts, and only those that are served from here: besides those that draw charts
+    the given ones. `policy` is what such a page may do.
     """
     html = _environment.get_template(template).render(
         root=request.scope.get("root_path", ""),
@@ -250,7 +257,8 @@ def render(
         zone=Settings().timezone,
         in_frame=request.headers.get("Sec-Fetch-Dest") == "iframe",
         has_charts=has_charts,
+        scripts=scripts,
         **context,
     )
-    headers = {"Content-Security-Policy": policies.CHARTS} if has_charts else None
+    headers = {"Content-Security-Policy": policy} if has_charts else None
     return HTMLResponse(html, status_code, headers)

@@ -1,7 +1,7 @@
 """Mines the associations of every period and slice of a collection of which something has changed."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -10,7 +10,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from maeari import clock, postgres
 from ml.associations.config import AssociationsConfig
-from ml.associations.network import Node, build
+from ml.associations.network import Node, nodes
 from ml.associations.pairs import Pairs, Vocabulary, count_pairs, read_baskets, read_vocabulary, surest_pairs
 from ml.associations.rules import frequent_sets, surest_rules
 from ml.texts import dictionary
@@ -111,11 +111,10 @@ class Found:
 
 @dataclass(frozen=True)
 class _Before:
-    """The period before of the same slice, where it was mined: its pairs, and where its words lie in the network."""
+    """The period before of the same slice, where it was mined, and its pairs."""
 
     start: date
     pairs: set[tuple[str, str]]
-    places: dict[str, tuple[float, float]]
 
 
 def mine(
@@ -168,19 +167,20 @@ def mine(
 
 
 def mine_all(as_of: date, of: str | None = None) -> dict:
-    """Mine the given collection, or every one in use, as JSON."""
-    collections = [Collection(of)] if of else in_use()
-    return {"as_of": as_of.isoformat()} | {collection.value: mine(collection, as_of) for collection in collections}
+    """Mine the given collection, or every one in use; gives how many periods of each were new, as JSON."""
+    found = {one.value: mine(one, as_of) for one in ([Collection(of)] if of else in_use())}
+    mined = {name: one["mined"] + one["with_too_few_texts"] for name, one in found.items()}
+    return {"as_of": as_of.isoformat(), "mined": mined}
 
 
-def associations(cursor: Cursor, texts: int, places: Mapping, config: AssociationsConfig) -> Found:
+def associations(cursor: Cursor, texts: int, config: AssociationsConfig) -> Found:
     """What is found in the texts of `period_texts`, a temporary table with `text_no` and `terms` (each word once)."""
     vocabulary = read_vocabulary(cursor, texts, config)
     pairs = surest_pairs(vocabulary, count_pairs(cursor, vocabulary.terms, config), texts, config)
     few = vocabulary.terms[: config.max_set_terms]
     frequent = frequent_sets(read_baskets(cursor, few, config), len(few), texts, config)
     rules, tested = surest_rules(frequent, texts, config)
-    return Found(vocabulary, pairs, build(pairs, vocabulary.terms, places, config), rules, tested)
+    return Found(vocabulary, pairs, nodes(pairs, config), rules, tested)
 
 
 def _read_texts(cursor: Cursor, collection: Collection, as_of: date) -> None:
@@ -246,7 +246,7 @@ def _mine_period(
     before = _before(cursor, collection, period)
     cursor.execute(_PERIOD_TEXTS, period.parameters(collection))
     cursor.execute("analyze period_texts")
-    found = associations(cursor, period.texts, before.places if before else {}, config)
+    found = associations(cursor, period.texts, config)
     mining_id = _write_period(cursor, collection, period, as_of, found, None)
     _write_pairs(cursor, mining_id, found, before)
     _write_rules(cursor, mining_id, found)
@@ -267,9 +267,7 @@ def _before(cursor: Cursor, collection: Collection, period: Period) -> _Before |
     if row is None:
         return None
     cursor.execute("select term, other_term from predictions.keyword_pairs where mining_id = %s", row)
-    pairs = set(cursor.fetchall())
-    cursor.execute("select term, x, y from predictions.keyword_nodes where mining_id = %s", row)
-    return _Before(start, pairs, {term: (x, y) for term, x, y in cursor.fetchall()})
+    return _Before(start, set(cursor.fetchall()))
 
 
 def _write_period(
@@ -348,9 +346,9 @@ def _write_nodes(
         (
             mining_id, name, rank, int(found.vocabulary.texts[node.word]),
             None if before is None else texts_before.get(name, 0), node.community,
-            None if before is None else name not in stood, node.x, node.y,
+            None if before is None else name not in stood,
         )
         for rank, (name, node) in enumerate(zip(names, found.nodes, strict=True), 1)
     )  # fmt: skip
-    columns = ("mining_id", "term", "rank", "texts", "texts_before", "community", "is_new", "x", "y")
+    columns = ("mining_id", "term", "rank", "texts", "texts_before", "community", "is_new")
     postgres.copy_rows(cursor.connection, "predictions.keyword_nodes", columns, rows)

@@ -67,8 +67,9 @@ def analyse(collection: Collection, as_of: date, progress: Progress | None = Non
 
 
 def analyse_all(as_of: date) -> dict:
-    """Analyse every collection in use, as JSON."""
-    return {"as_of": as_of.isoformat()} | {collection.value: analyse(collection, as_of) for collection in in_use()}
+    """Analyse every collection in use; gives how many texts of each were analysed, as JSON."""
+    analysed = {collection.value: analyse(collection, as_of)["analysed"] for collection in in_use()}
+    return {"as_of": as_of.isoformat(), "analysed": analysed}
 
 
 def in_use() -> list[Collection]:

@@ -50,7 +50,7 @@ function draw(chart) {
   const layout = {
     height: 340, hovermode: "closest",
     ...figure.layout,
-    dragmode: false, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    dragmode: figure.config && !narrow.matches ? "pan" : false, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, size: narrow.matches ? 12 : 13, color: text },
     margin: { l: 8, r: 8, t: 8, b: 8, pad: 4 },
     legend: { orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom" },
@@ -60,7 +60,25 @@ function draw(chart) {
     xaxis: axis(figure.layout.xaxis, "x", figure.data, styles),
     yaxis: axis(figure.layout.yaxis, "y", figure.data, styles),
   };
-  return window.Plotly.react(plot, figure.data, layout, { responsive: true, displayModeBar: false });
+  const config = { responsive: true, displayModeBar: false, ...figure.config };
+  return window.Plotly.react(plot, figure.data, layout, config).then(() => follow(plot));
+}
+
+// A point whose customdata begins with the id of a link on the page leads where that leads.
+function linkOf(point) {
+  const id = Array.isArray(point.customdata) ? point.customdata[0] : null;
+  const link = typeof id === "string" ? document.getElementById(id) : null;
+  return link instanceof HTMLAnchorElement ? link : null;
+}
+
+function follow(plot) {
+  for (const name of ["plotly_click", "plotly_hover", "plotly_unhover"]) plot.removeAllListeners(name);
+  plot.on("plotly_click", (event) => {
+    const link = event.points.map(linkOf).find(Boolean);
+    if (link) link.click();
+  });
+  plot.on("plotly_hover", (event) => plot.classList.toggle("leads", event.points.some(linkOf)));
+  plot.on("plotly_unhover", () => plot.classList.remove("leads"));
 }
 
 function drawAll() {
@@ -75,7 +93,8 @@ function drawAll() {
         if (chart.dataset.chart === "drawn") return;
         chart.dataset.chart = "drawn";
         // Without a drawing the table is all there is, so it stands open until then.
-        chart.querySelector("details").open = false;
+        const table = chart.querySelector("details");
+        if (table) table.open = false;
       },
       () => { fallen.hidden = false; },
     );

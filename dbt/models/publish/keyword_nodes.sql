@@ -30,9 +30,7 @@ select
     found.texts,
     found.texts_before,
     found.is_new,
-    found.community::integer as community,
-    found.x as map_x,
-    found.y as map_y
+    found.community::integer as community
 
 from periods
 

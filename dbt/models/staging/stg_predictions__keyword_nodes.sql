@@ -13,8 +13,6 @@ select
     texts,
     texts_before,
     community,
-    is_new,
-    x,
-    y
+    is_new
 
 from keyword_nodes

@@ -109,8 +109,6 @@ create table predictions.keyword_nodes (
     texts_before integer,
     community smallint not null check (community >= 1),
     is_new boolean,
-    x real not null check (x between -1 and 1),
-    y real not null check (y between -1 and 1),
     primary key (mining_id, term)
 );
 
