@@ -184,24 +184,27 @@ def _run_the_way() -> None:
         if _live_version("sentiment") is None:
             training = _train_first(airflow, "sentiment", _first_training_day(today))
             started = _release_first(airflow, "sentiment", training)
-        if _world() is not None:
-            _tell_topics(airflow, built)
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(2) as pool:
+            # Beside the customers, whose build leaves a core idle most of the time.
+            told = pool.submit(_tell_topics, _Follower(AirflowClient("robot"), progress), built)
             delivered = pool.submit(_deliver_events, today)
             if started:
                 scored = airflow.follow_started_by("Score the reviews", "score_reviews", started)
             # The customers' reviews are scored before their events come in: so one build gives the features both.
             conf = {"as_of": today.isoformat()}
             imported = airflow.client.trigger("import_events", conf) if delivered.result() else None
-        if started:
-            monitored = airflow.follow_started_by("Monitor the model", "monitor_models", scored)
-            if airflow.task(monitored, "ask_for_retraining")["state"] == "success":
-                trained = airflow.follow_started_by("Train a challenger on newer reviews", "train_sentiment", monitored)
-                airflow.wait_for_question("Compare with the live version, and ask", trained)
-        if _world() is None:
-            console.print("  The reviews of a file come without events: nobody is asked here who will leave.")
-        else:
-            _build_and_score_customers(airflow, imported)
+            if started:
+                monitored = airflow.follow_started_by("Monitor the model", "monitor_models", scored)
+                if airflow.task(monitored, "ask_for_retraining")["state"] == "success":
+                    trained = airflow.follow_started_by(
+                        "Train a challenger on newer reviews", "train_sentiment", monitored
+                    )
+                    airflow.wait_for_question("Compare with the live version, and ask", trained)
+            if _world() is None:
+                console.print("  The reviews of a file come without events: nobody is asked here who will leave.")
+            else:
+                _build_and_score_customers(airflow, imported)
+            told.result()
     _print_summary(today)
 
 
@@ -255,6 +258,8 @@ def _build_and_score_customers(airflow: "_Follower", imported: dict | None) -> N
 
 def _tell_topics(airflow: "_Follower", built: dict | None) -> None:
     """Follow what is new in the news to its topics and its network of words; the first topics are found on the way."""
+    if _world() is None:
+        return
     if _live_version("topics") is None:
         training = _train_first(airflow, "topics", FIRST_TOPICS_TRAINING_AS_OF)
         built = _release_first(airflow, "topics", training)

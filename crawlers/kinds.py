@@ -5,6 +5,7 @@ import json
 import os
 import re
 from datetime import date
+from functools import cached_property
 from typing import Annotated, Literal
 from urllib.parse import urljoin, urlsplit
 
@@ -132,8 +133,9 @@ class Source(_Facts):
         """Changes when the file says something else: what an earlier crawl remembered then no longer holds."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
+    @cached_property
     def addresses(self) -> list[str]:
-        """The start addresses, with the demo site's own put in."""
+        """The start addresses, with the demo site's own put in as it is when first asked for."""
         site = demo_site()
         if self.demo and site is None:
             raise SourceError(
@@ -144,8 +146,8 @@ class Source(_Facts):
 
     def key_of(self, url: str) -> str:
         """An address as an identifier: without its origin when that is the source's own, which may move."""
-        first = urlsplit(self.addresses()[0])
-        parts = urlsplit(urljoin(self.addresses()[0], url))
+        first = urlsplit(self.addresses[0])
+        parts = urlsplit(urljoin(self.addresses[0], url))
         path = (
             parts.path + (f"?{parts.query}" if parts.query else "") + (f"#{parts.fragment}" if parts.fragment else "")
         )
@@ -154,7 +156,7 @@ class Source(_Facts):
     @property
     def hosts(self) -> list[str]:
         """The hosts that may be fetched."""
-        return sorted({urlsplit(url).hostname for url in self.addresses()})
+        return sorted({urlsplit(url).hostname for url in self.addresses})
 
 
 class NextLink(_Facts):

@@ -421,7 +421,7 @@ def _opened(
 
 def _site(source: AnySource) -> str:
     # The demo site's port may move, and with it the addresses that were kept.
-    return source.addresses()[0]
+    return source.addresses[0]
 
 
 def _landing_failed(error: Exception) -> str:

@@ -139,7 +139,7 @@ class OwnSite:
     """The hosts of a source, and the ports of its start addresses."""
 
     def __init__(self, source: Source):
-        parts = [urlsplit(safe_url_string(url)) for url in source.addresses()]
+        parts = [urlsplit(safe_url_string(url)) for url in source.addresses]
         self.is_private = source.local or source.demo is not None
         self._ports = {(part.hostname, part.port or DEFAULT_PORTS.get(part.scheme)) for part in parts}
         self.hosts = {part.hostname for part in parts} | set(source.hosts)

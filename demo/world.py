@@ -35,7 +35,6 @@ CAFE_SHARE = 0.65
 FORMAL_SHARE = 0.34
 GAP_WEEKS = 4
 GAP_SHARE = 0.65
-ARTICLES_PER_WEEK = (64, 79)
 EVENT_WEEK = 58
 EVENT_ARTICLES = {EVENT_WEEK: 60, EVENT_WEEK + 1: 45, EVENT_WEEK + 2: 20}
 
@@ -136,6 +135,11 @@ class Article(NamedTuple):
 def week_of(day: date) -> int:
     """The number of the week (Monday to Sunday) that holds a day; 0 begins on 2024-12-02."""
     return (day - START).days // 7
+
+
+def articles_in_week(week: int) -> tuple[int, int]:
+    """How many articles at least and at most are written: a few a week at first, about 65 from week 50 on."""
+    return (3, 8) if week < 50 else (60, 70)
 
 
 def reviews_in_week(week: int) -> int:
@@ -377,7 +381,7 @@ class World:
     def _articles_of(self, week: int) -> list[Article]:
         random, news, names = self._random("articles", week), texts("news"), texts("names")
         pools = {name: words(text) for name, text in news["pools"].items()}
-        themes = [random.choice(list(news["themes"])) for _ in range(random.randrange(*ARTICLES_PER_WEEK))]
+        themes = [random.choice(list(news["themes"])) for _ in range(random.randint(*articles_in_week(week)))]
         themes += ["event"] * EVENT_ARTICLES.get(week, 0)
         monday = datetime.combine(START + timedelta(weeks=week), datetime.min.time(), SEOUL)
         moments = sorted(

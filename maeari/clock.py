@@ -11,7 +11,8 @@ from maeari.settings import Settings
 
 def zone() -> ZoneInfo:
     """The zone in which days begin."""
-    return ZoneInfo(Settings().timezone)
+    # It is asked for with each record and each shown moment, and reading all settings takes a millisecond.
+    return ZoneInfo(os.environ.get("MAEARI_TIMEZONE") or Settings.model_fields["timezone"].default)
 
 
 def today(as_of: date | str | None = None) -> date:

@@ -49,7 +49,7 @@ class ApiSpider(SourceSpider):
     async def start(self) -> AsyncIterator[Request]:
         """The first page of each subject, at each address."""
         by = self.source.paging
-        for address in self.source.addresses():
+        for address in self.source.addresses:
             for subject, name in (self.source.subjects or {None: None}).items():
                 meta = {"template": self._placed(address, subject), "subject_name": name}
                 if self.source.xml_when_empty:

@@ -44,7 +44,7 @@ class SourceSpider(Spider):
 
     def first_requests(self) -> Iterator[Request]:
         """What a crawl asks for first."""
-        for url in self.source.addresses():
+        for url in self.source.addresses:
             yield self.ask(url, self.parse)
 
     def ask(self, url: str, callback: Callable, subject: str | None = None, standing: bool = False, **meta) -> Request:

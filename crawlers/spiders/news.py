@@ -53,7 +53,7 @@ class NewsSpider(SourceSpider):
 
     def first_requests(self) -> Iterator[Request]:
         """The feeds and sitemaps."""
-        for url in self.source.addresses():
+        for url in self.source.addresses:
             yield self.ask(url, self.parse, expects="xml")
 
     def is_passed_over(self, entry: Record) -> bool:

@@ -20,7 +20,7 @@ class ReviewPagesSpider(SourceSpider):
 
     async def start(self) -> AsyncIterator[Request]:
         """Each start address: a list of subjects, or the first page of the one subject that it shows."""
-        for template in self.source.addresses():
+        for template in self.source.addresses:
             is_list = self.source.subject_links is not None
             url = template if isinstance(self.source.paging, NextLink) else self._first_page(template)
             yield self.ask(

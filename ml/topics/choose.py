@@ -14,9 +14,6 @@ from ml.topics.model import top_words
 PART = 0.8
 """Share of the texts that each fit of a trial sees, another part with each seed."""
 
-TOLERANCE = 0.05
-"""Numbers of topics whose score is less than this share below the best are as good; of these the largest says most."""
-
 Progress = Callable[[str], None]
 
 
@@ -50,7 +47,7 @@ class Choice:
 
 
 def choose(counts: sparse.csr_matrix, config: TopicsConfig, progress: Progress | None = None) -> Choice:
-    """A number of topics as good as the best and as large as possible, then the method with the highest score for it.
+    """The number of topics with the highest score, then the method with the highest score for that number.
 
     What the configuration gives is not chosen. Numbers are compared by NMF, which takes a hundredth of the time, unless
     the method is given. At most `choice_texts` texts, drawn by the seed, take part.
@@ -68,8 +65,7 @@ def choose(counts: sparse.csr_matrix, config: TopicsConfig, progress: Progress |
         return fits[method, topics][0].score
 
     numbers = [config.topics] if config.topics else _candidates(counts.shape[0], config)
-    scores = {number: score(config.method or "nmf", number) for number in numbers}
-    topics = max(number for number in numbers if scores[number] >= (1 - TOLERANCE) * max(scores.values()))
+    topics = max(numbers, key=lambda number: score(config.method or "nmf", number))
     method = config.method or max(METHODS, key=lambda one: score(one, topics))
     return Choice(method, topics, trials=tuple(trial for trial, _ in fits.values()), tops=fits[method, topics][1])
 
