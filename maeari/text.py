@@ -3,16 +3,22 @@
 import os
 import re
 import unicodedata
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
 LONGEST = 10_000
 """Characters of a text that are read; the rest has no morphemes, since a run without spaces takes a minute a MB."""
 
+LONGEST_KEYWORD = 60
+"""Characters above which a run of letters is no word."""
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# Every space but the two that Kiwi surely parts words at, and what has no width: others it may leave within a word.
+_SPACE = re.compile(r"[^\S\n ]|[\u200b-\u200f]")
 _NOUNS = {"NNG", "NNP", "SL", "XR"}
 _NAMED = {"NNG", "NNP", "SL", "SH", "W_HASHTAG"}
+_COMPOUNDED = {"NNG", "NNP", "NNB", "NR", "SL", "SN", "XR", "XPN", "XSN"}
 _STEMS = {"VV", "VA"}
 _VERB_SUFFIXES = {"XSA", "XSV"}
 _NEGATIONS = {"안", "못"}
@@ -56,10 +62,39 @@ def morphemes(texts: Iterable[str], words: tuple[Word, ...] = ()) -> Iterator[li
     Tags are those of the Sejong corpus as Kiwi has them, without its marks of irregular verbs (`VV-I` is `VV`). Words
     are known beside Kiwi's own.
     """
-    # Kiwi reads UTF-16, in which a lone surrogate is no text and a pair would be one character instead of two.
-    read = (_SURROGATE.sub("\ufffd", text[:LONGEST]) for text in texts)
-    for tokens in _kiwi(words).tokenize(read, compatible_jamo=True):
-        yield [Morpheme(token.form, token.tag.partition("-")[0], token.start, token.end) for token in tokens]
+    compounds = {word.form.replace(" ", "").lower(): word.tag for word in words if " " in word.form}
+    beginnings = {form[:length] for form in compounds for length in range(1, len(form))}
+    for tokens, text in _kiwi(words).tokenize(map(_readable, texts), compatible_jamo=True, echo=True):
+        found = [Morpheme(token.form, token.tag.partition("-")[0], token.start, token.end) for token in tokens]
+        yield _compounded(found, text, compounds, beginnings) if compounds else found
+
+
+def _compounded(
+    found: Sequence[Morpheme], text: str, compounds: Mapping[str, str], beginnings: Container[str]
+) -> list[Morpheme]:
+    """The morphemes with each run of nouns that spells a compound as one; Kiwi itself knows few that have a space."""
+    joined, position = [], 0
+    while position < len(found):
+        spelled, at, whole = "", position, None
+        while at < len(found) and found[at].tag in _COMPOUNDED and (at == position or _is_near(text, found, at)):
+            spelled += found[at].form.lower()
+            at += 1
+            if spelled in compounds:
+                whole = at, spelled
+            if spelled not in beginnings:
+                break
+        if whole is None or whole[0] == position + 1:
+            joined.append(found[position])
+            position += 1
+        else:
+            joined.append(Morpheme(whole[1], compounds[whole[1]], found[position].start, found[whole[0] - 1].end))
+            position = whole[0]
+    return joined
+
+
+def _is_near(text: str, found: Sequence[Morpheme], at: int) -> bool:
+    """Whether at most spaces lie between a morpheme and the one before."""
+    return not text[found[at - 1].end : found[at].start].strip()
 
 
 def terms(found: Sequence[Morpheme]) -> list[Term]:
@@ -139,7 +174,7 @@ def keywords(found: Sequence[Morpheme], kept: Container[str] = ()) -> list[str]:
 
     Nouns stand as they are in lower case and without spaces, without what makes a verb of them (폐지하다 is 폐지);
     English plurals as their singular; verbs and adjectives as stem and 다. Nouns of one character are left out, since
-    most are parts of other words, unless they are among the kept ones.
+    most are parts of other words, and what is longer than `LONGEST_KEYWORD`, unless they are among the kept ones.
     """
     words, prefix = [], ""
     for position, (form, tag, _, _) in enumerate(found):
@@ -151,7 +186,7 @@ def keywords(found: Sequence[Morpheme], kept: Container[str] = ()) -> list[str]:
                 word = word.removeprefix("#")
             elif " " in word:
                 word = word.replace(" ", "")
-            if len(word) > 1 or word in kept:
+            if 1 < len(word) <= LONGEST_KEYWORD or word in kept:
                 words.append(word)
         elif tag in _STEMS:
             words.append(f"{form}다")
@@ -162,13 +197,18 @@ def keywords(found: Sequence[Morpheme], kept: Container[str] = ()) -> list[str]:
 
 
 def frequent_strings(texts: Sequence[str], min_count: int) -> list[tuple[str, float, int]]:
-    """Strings that behave like nouns that Kiwi does not know, the likeliest first: form, score up to 1, and count.
+    """Strings that behave like nouns that Kiwi does not know, the likeliest first: form, score and count.
 
     Kiwi's own extraction, by how surely the inner characters of a string follow one another and what stands around it.
     """
-    read = [_SURROGATE.sub("\ufffd", text[:LONGEST]) for text in texts]
-    found = _kiwi(()).extract_words(read, min_cnt=min_count) if read else []
+    found = _kiwi(()).extract_words(list(map(_readable, texts)), min_cnt=min_count) if texts else []
     return [(form, score, count) for form, score, count, _ in found]
+
+
+def _readable(text: str) -> str:
+    """What Kiwi is given to read, as long as the text or `LONGEST`."""
+    # It reads UTF-16, in which a lone surrogate is no text and a pair would be one character instead of two.
+    return _SPACE.sub(" ", _SURROGATE.sub("\ufffd", text[:LONGEST]))
 
 
 def _singular(word: str) -> str:
@@ -191,5 +231,5 @@ def _kiwi(words: tuple[Word, ...]):
 
     kiwi = Kiwi(num_workers=os.cpu_count() or 1, load_multi_dict=False)
     for word in words:
-        kiwi.add_user_word(*word)
+        kiwi.add_user_word(word.form.replace(" ", ""), word.tag)
     return kiwi

@@ -26,6 +26,7 @@ def news_page(
     topic: Annotated[int, Query(ge=1, le=2**31 - 1)] | Literal[""] | None = None,
     every: EveryPeriod = "week",
     period: date | Literal[""] | None = None,
+    copies: bool = True,
     page: PageNumber = 1,
 ) -> HTMLResponse:
     """The newest articles, or those that hold all of some words, have a topic, lie in a period."""
@@ -45,6 +46,7 @@ def news_page(
                 terms=terms,
                 topic_id=topic if has_topics else None,
                 between=periods.bounds(every, start) if start else None,
+                copies=copies,
                 page=page,
             )
             if built
@@ -67,6 +69,7 @@ def news_page(
         topic=next((one for one in topics if one["topic_id"] == topic), None),
         every=every,
         period=start,
+        copies=copies,
         name=periods.name(every, start) if start else None,
         terms_in_address=terms_in_address(terms),
     )

@@ -126,6 +126,9 @@ def _look(node: dict, topic_of: dict[str, int], named: dict[int, dict], colour: 
 def _text_address(view: View, shown: dict) -> str:
     """The address of the texts of the shown period, to which words are added."""
     wanted = {"every": view.every, "period": shown["period_start_on"], "source": view.source}
-    wanted |= {"section": view.section} if view.collection == "articles" else {"subject": view.subject_id}
+    if view.collection == "articles":
+        wanted |= {"section": view.section, "copies": None if view.counts_copies else "false"}
+    else:
+        wanted["subject"] = view.subject_id
     page = "news" if view.collection == "articles" else "reviews"
     return f"/{page}?{urlencode({name: value for name, value in wanted.items() if value})}"

@@ -217,11 +217,12 @@ def texts(
     terms: list[str],
     topic_id: int | None,
     between: tuple[datetime, datetime] | None,
+    copies: bool,
     page: int,
 ) -> list[dict]:
     """One page of the texts behind a picture, those with most of the topic first, else the newest.
 
-    Each with the beginning of its text and what it is a copy of.
+    Each with the beginning of its text and what it is a copy of; without `copies` none that is one.
     """
     kind = KINDS[collection]
     told = f"""
@@ -243,6 +244,7 @@ def texts(
             and (%(part)s::text is null or texts.{kind.part} = %(part)s)
             and (%(from)s::timestamptz is null or coalesce(texts.{kind.written_at}, texts.fetched_at) >= %(from)s)
             and (%(until)s::timestamptz is null or coalesce(texts.{kind.written_at}, texts.fetched_at) < %(until)s)
+            and (%(copies)s or copies.record_id is null)
             and (%(terms)s::text[] = '{{}}' or exists (
                 select from predictions.text_terms as read
                 where read.collection = %(collection)s and read.record_id = texts.{kind.key}
@@ -257,6 +259,7 @@ def texts(
         part=part,
         terms=terms,
         topic=topic_id,
+        copies=copies,
         **dict(zip(("from", "until"), between or (None, None), strict=True)),
         rows=ROWS_PER_PAGE + 1,
         offset=(page - 1) * ROWS_PER_PAGE,

@@ -101,6 +101,7 @@ def topic_page(
             terms=[],
             topic_id=topic_id,
             between=periods.bounds(view.every, shown["period_start_on"]) if shown else None,
+            copies=view.counts_copies,
             page=page,
         )
     now = [one for one in shares if one["topic_id"] == topic_id and one["period_start_on"] == starts[-1]]

@@ -139,7 +139,7 @@ def mine(
         with connection.cursor() as cursor:
             for period in too_small:
                 _forget(cursor, collection, period)
-                note = note_of_too_few(period.texts, config.min_texts)
+                note = note_of_too_few(period.texts, needed=config.min_texts)
                 _write_period(cursor, collection, period, as_of, None, note)
         connection.commit()
         waiting = [period for period in changed if period.texts >= config.min_texts]

@@ -9,7 +9,7 @@ from ml.associations.config import AssociationsConfig
 from ml.associations.pairs import exact_p_values
 from ml.statistics import holm_adjusted
 
-_METRICS = ("antecedent support", "consequent support", "support", "confidence", "lift")
+_METRICS = ("antecedent support", "consequent support", "support", "lift")
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,13 @@ def frequent_sets(baskets: Sequence[Sequence[int]], words: int, texts: int, conf
     together = together[np.triu_indices(words, 1)]
     least = config.min_texts_a_term
     if len(together) > config.max_frequent_pairs:
-        least = max(least, int(np.partition(together, -config.max_frequent_pairs)[-config.max_frequent_pairs]) + 1)
+        first_too_many = -1 - config.max_frequent_pairs
+        least = max(least, int(np.partition(together, first_too_many)[first_too_many]) + 1)
+    if len(baskets) < least:
+        # Most texts hold stop words alone, or too many pairs stand in all of them.
+        return pd.DataFrame({"support": np.empty(0), "itemsets": np.empty(0, dtype=object)})
     # Rounding must not lose a set of exactly as many texts.
-    support = (least - 0.5) / max(1, len(baskets))
+    support = (least - 0.5) / len(baskets)
     found = apriori(pd.DataFrame(stands), min_support=support, max_len=config.max_set_size, low_memory=True)
     return found.assign(support=found["support"] * len(baskets) / texts)
 
@@ -76,17 +80,19 @@ def surest_rules(frequent, texts: int, config: AssociationsConfig) -> tuple[list
     }
     p_values = exact_p_values(counts["texts"], counts["antecedent_texts"], counts["consequent_texts"], texts)
     adjusted = holm_adjusted(p_values, tests=tested)
+    # From counts: a quotient of rounded shares may fall short of the least that is wanted.
+    confidences = counts["texts"] / counts["antecedent_texts"]
     rules = [
         Rule(
             tuple(sorted(antecedent)), tuple(sorted(consequent)),
             *(int(counts[name][row]) for name in ("texts", "antecedent_texts", "consequent_texts")),
-            support=float(counts["texts"][row] / texts), confidence=float(confidence), lift=float(lift),
+            support=float(counts["texts"][row] / texts), confidence=float(confidences[row]), lift=float(lift),
             p_value=float(p_values[row]), holm_p_value=float(adjusted[row]),
         )
-        for row, (antecedent, consequent, confidence, lift) in enumerate(
-            table[["antecedents", "consequents", "confidence", "lift"]].itertuples(index=False)
+        for row, (antecedent, consequent, lift) in enumerate(
+            table[["antecedents", "consequents", "lift"]].itertuples(index=False)
         )
-        if adjusted[row] < config.significance and confidence >= config.min_confidence and lift > 1
+        if adjusted[row] < config.significance and confidences[row] >= config.min_confidence and lift > 1
     ]  # fmt: skip
     rules.sort(key=lambda rule: (rule.p_value, -rule.confidence, rule.antecedent, rule.consequent))
     return rules[: config.most_rules], tested

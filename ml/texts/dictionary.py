@@ -17,6 +17,8 @@ RULE = 1
 MOST_WORDS = 20_000
 LONGEST_WORD = 30
 _WITHOUT_FINAL = 28
+# Of a space the analyser's idea is wider than that of regular expressions.
+_SPACES = r"[\s\u200b-\u200f]*"
 
 
 def analyser() -> str:
@@ -68,17 +70,20 @@ def add_words(added: Iterable[Word]) -> Path:
 def sightings(changed: Iterable[Word]) -> re.Pattern | None:
     """A pattern that is found in every text in which one of the words might be read; None without a word.
 
-    An ending may melt into a last syllable without a final consonant (워치 and ㄴ are 워친): any final matches there.
+    A word with a space is read wherever its nouns stand side by side, and the analyser may part it elsewhere than the
+    dictionary does. An ending may melt into a last syllable without a final consonant (워치 and ㄴ are 워친): any final
+    matches there.
     """
-    patterns = [r"\s*".join(_melting(part) for part in word.form.split()) for word in changed]
+    patterns = [(_SPACES if " " in word.form else "").join(_melting(word.form.replace(" ", ""))) for word in changed]
     return re.compile("|".join(patterns), re.IGNORECASE) if patterns else None
 
 
-def _melting(part: str) -> str:
-    last = part[-1]
+def _melting(form: str) -> list[str]:
+    """A pattern for each character of a word."""
+    *before, last = form
     if "가" <= last <= "힣" and (ord(last) - ord("가")) % _WITHOUT_FINAL == 0:
-        return f"{re.escape(part[:-1])}[{last}-{chr(ord(last) + _WITHOUT_FINAL - 1)}]"
-    return re.escape(part)
+        return [*map(re.escape, before), f"[{last}-{chr(ord(last) + _WITHOUT_FINAL - 1)}]"]
+    return [*map(re.escape, form)]
 
 
 def _file(name: str) -> Path:

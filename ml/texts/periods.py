@@ -47,6 +47,6 @@ def slices(texts: pd.DataFrame) -> list[Slice]:
     return found[: 1 + MOST_SLICES]
 
 
-def note_of_too_few(texts: int, needed: int = TEXTS_NEEDED) -> str:
+def note_of_too_few(texts: int, of: str = "texts", needed: int = TEXTS_NEEDED) -> str:
     """What is said of a period with too few texts."""
-    return f"too few texts ({texts:,} of {needed} needed)"
+    return f"too few {of} ({texts:,} of {needed} needed)"

@@ -8,7 +8,7 @@ import numpy as np
 from ml.topics.matching import match
 
 LONGEST_NAME = 60
-_LINE = re.compile(r"^\s*(\d{1,6})\s*[:=]\s*(.*?)\s*$")
+_LINE = re.compile(r"(\d{1,6}) ?[:=] ?(.*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
@@ -71,12 +71,13 @@ def renamed(topics: Sequence[dict], text: str) -> tuple[list[dict], list[str]]:
     known = {topic["topic_id"]: topic for topic in topics}
     names: dict[int, str] = {}
     unknown = []
-    for line in filter(str.strip, text.splitlines()):
+    lines = (" ".join(_CONTROL.sub(" ", line).split()) for line in text.splitlines())
+    for line in filter(None, lines):
         parts = _LINE.match(line)
         if parts is None or int(parts[1]) not in known:
-            unknown.append(line.strip()[:LONGEST_NAME])
+            unknown.append(line[:LONGEST_NAME].strip())
             continue
-        name = " ".join(_CONTROL.sub(" ", parts[2]).split())[:LONGEST_NAME].strip()
+        name = parts[2][:LONGEST_NAME].strip()
         if name and name != known[int(parts[1])]["label"]:
             names[int(parts[1])] = name
     changed = [

@@ -98,7 +98,10 @@ class TopicModel(BaseEstimator):
         """Refuse arrays that no fit can have made, so that a wrong artifact never answers."""
         if self.method not in METHODS or not isinstance(self.fitted_, dict):
             raise _wrong(f"its method is {self.method!r}")
-        words = len(self.vocabulary_)
+        named = self.vocabulary_
+        if not isinstance(named, np.ndarray) or named.ndim != 1 or named.dtype.kind != "U":
+            raise _wrong("vocabulary_ holds no words")
+        words = len(named)
         shapes = {1: {"alpha": (self.topics,), "idf": (words,)}, 2: (self.topics, words)}
         arrays = {name: self.fitted_.get(name) for name in _ARRAYS[self.method]}
         wanted = {
@@ -111,9 +114,7 @@ class TopicModel(BaseEstimator):
                 raise _wrong(f"{name} is no array of numbers of the shape {wanted[name]}")
             if not np.isfinite(array).all() or (array < 0).any():
                 raise _wrong(f"{name} holds a number that is negative or not finite")
-        if not isinstance(self.vocabulary_, np.ndarray) or self.vocabulary_.dtype.kind != "U":
-            raise _wrong("vocabulary_ holds no words")
-        if len(set(self.vocabulary_.tolist())) != words:
+        if len(set(named.tolist())) != words:
             raise _wrong("vocabulary_ holds a word twice")
 
 

@@ -58,7 +58,8 @@ def wilson_limits(successes: np.ndarray, trials: np.ndarray, confidence: float =
     share = successes / trials
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     margin = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / (4 * trials**2))
-    return np.clip(centre - margin, 0, 1), np.clip(centre + margin, 0, 1)
+    # Rounding must not put a share outside its own limits.
+    return np.minimum(np.clip(centre - margin, 0, 1), share), np.maximum(np.clip(centre + margin, 0, 1), share)
 
 
 def trend_tests(successes: np.ndarray, trials: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -119,20 +120,24 @@ def _rows_of(
         np.add.at(counts, (rows, told["main_topic"].astype(int).to_numpy()), 1)
         np.add.at(weights, rows, np.array(told["weights"].tolist()))
     sizes = counts.sum(axis=1).astype(int)
+    written = np.bincount(numbers, minlength=len(periods))
     # Periods without a text lie between, where nothing was written: the trend counts them as time.
     index = np.array([every.number(start) for start in periods])
     for number, start in enumerate(periods):
         is_complete = every.last_day(start) <= as_of
-        key = (every.value, start, is_complete, *part, counts_copies, int(sizes[number]))
+        key = (every.value, start, is_complete, *part, counts_copies)
         if sizes[number] < TEXTS_NEEDED:
-            yield (*key, *[None] * 9, note_of_too_few(int(sizes[number])))
+            are_few = written[number] < TEXTS_NEEDED
+            note = note_of_too_few(written[number]) if are_few else note_of_too_few(sizes[number], "texts with a topic")
+            yield (*key, int(written[number]), *[None] * 9, note)
             continue
         low, high = wilson_limits(counts[number], np.full(topics, sizes[number]))
         trends, p_values, among = _trends(counts, sizes, index, number, every)
         for topic in range(topics):
             yield (
-                *key, topic, int(counts[number, topic]), counts[number, topic] / sizes[number], low[topic], high[topic],
-                weights[number, topic] / sizes[number], trends[topic], p_values[topic], among, None,
+                *key, int(sizes[number]), topic, int(counts[number, topic]), counts[number, topic] / sizes[number],
+                low[topic], high[topic], weights[number, topic] / sizes[number], trends[topic], p_values[topic], among,
+                None,
             )  # fmt: skip
 
 

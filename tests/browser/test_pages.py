@@ -29,6 +29,15 @@ PAGES = [
     "/churn/outcomes",
     "/churn/customers/C00008",
     "/models/churn/versions/1",
+    "/topics",
+    "/topics?period=2026-04-20",
+    "/topics/3",
+    "/keywords",
+    "/keywords?words=20&colour=group",
+    "/keywords?period=2026-05-11",
+    "/news/demo_news%3A3",
+    "/news?term=카페&every=week&period=2026-05-25",
+    "/models/topics/versions/1",
     "/nowhere",
 ]
 ALL_DRAWN = "[...document.querySelectorAll('figure[data-chart]')].every(one => one.dataset.chart === 'drawn')"
@@ -38,6 +47,12 @@ LOOK = """word => {
     background: look.backgroundColor, thickness: look.textDecorationThickness,
     line: look.textDecorationLine === "none" ? "none" : look.textDecorationStyle,
   };
+}"""
+PLACE_OF_WORD = """(plot, word) => {
+  const trace = plot.data.find(one => one.hovertext && one.hovertext.includes(word));
+  const place = trace.hovertext.indexOf(word);
+  const { xaxis, yaxis, _size } = plot._fullLayout;
+  return [_size.l + xaxis.l2p(trace.x[place]), _size.t + yaxis.l2p(trace.y[place])];
 }"""
 # Pages made by other tools, which ask for more than they are given.
 MADE_ELSEWHERE = ("/maeari/reports/", "/maeari/warehouse-docs")
@@ -111,6 +126,42 @@ def test_words_that_speak_for_either_side_differ_in_colour_and_in_line(airflow, 
     viewer.page.get_by_role("heading", name="April 2026 against March 2026").wait_for()
 
 
+def test_the_slider_moves_the_period_and_the_graph_opens_an_article(airflow, log_in):
+    viewer = log_in("viewer")
+    viewer.page.goto(f"{airflow.url}/plugin/maeari")
+    frame = viewer.page.frame_locator("iframe[title=Maeari]")
+    frame.get_by_role("link", name="Keywords", exact=True).click()
+    drawn = frame.locator("#network[data-chart=drawn]")
+    drawn.wait_for()
+    frame.get_by_role("heading", name="2026-05-25 to 2026-05-31").wait_for()
+
+    frame.get_by_role("slider").press("ArrowLeft")
+    frame.get_by_role("heading", name="2026-05-18 to 2026-05-24").wait_for()
+    frame.get_by_role("button", name="the period before").click()
+    frame.get_by_role("heading", name="2026-05-11 to 2026-05-17").wait_for()
+    frame.get_by_text("too few texts (3 of 50 needed)").wait_for()
+    assert drawn.count() == 0
+    frame.get_by_role("button", name="the period after").click()
+    frame.get_by_role("button", name="the period after").click()
+    frame.get_by_role("heading", name="2026-05-25 to 2026-05-31").wait_for()
+    drawn.wait_for()
+
+    with viewer.page.expect_download() as picture:
+        frame.get_by_role("button", name="Save as PNG").click()
+    assert picture.value.suggested_filename == "keywords-articles-week-2026-05-25.png"
+    assert picture.value.path().read_bytes().startswith(b"\x89PNG")
+
+    plot = drawn.locator(".plot")
+    across, down = plot.evaluate(PLACE_OF_WORD, "카페")
+    plot.click(position={"x": across, "y": down})
+    frame.get_by_text("Articles that hold this word as keyword").wait_for()
+    assert frame.get_by_label("Word").input_value() == "카페"
+    frame.get_by_role("article").get_by_role("link", name=re.compile("성수동 카페 거리")).first.click()
+    frame.get_by_role("heading", name=re.compile("성수동 카페 거리")).wait_for()
+    assert viewer.outside == []
+    assert own_errors(viewer.errors) == []
+
+
 def test_without_its_library_a_chart_says_so_and_leaves_its_table(airflow, log_in):
     viewer = log_in("viewer")
     viewer.page.route("**/plotly.min.js*", lambda route: route.abort())
@@ -151,9 +202,11 @@ def test_a_planted_script_is_inert_on_every_page_and_the_question_stays_unanswer
             "a[href], iframe[src], area[href]",
             "all => all.map(one => one.getAttribute('href') || one.getAttribute('src'))",
         )
-        # Of customers, reviews and subjects those with hostile names or texts, of windows few; the others are alike.
+        # Of customers, reviews, subjects, words and articles those with hostile names or texts, of windows and periods
+        # few; the others are alike.
         alike = re.compile(
             r"/customers/C|/reviews/demo_cafe%3A(?!1$)\d|/subjects/demo_cafe/store-[0-4]|/windows/2026-0[1-4]"
+            r"|/news\?.*term=|/news/demo_news%3A(1\d|[12569])|/topics/[12456]\?|\.graphml"
         )
         waiting |= {link for link in links if link.startswith("/maeari/") and not alike.search(link)} - seen
 

@@ -200,7 +200,7 @@ class Airflow(ThreadingHTTPServer):
             (newest,) = cursor.fetchone()
         return f"… {request_mark(self.shown_request or newest)} …"
 
-    def answer(self, choice: str, person: str | None = "approver", reason: str = "") -> None:
+    def answer(self, choice: str, person: str | None = "approver", reason: str = "", **given: str) -> None:
         self.record = {
             "options": ["Approve", "Reject"],
             "assigned_users": [{"id": "approver", "name": "approver"}],
@@ -208,7 +208,7 @@ class Airflow(ThreadingHTTPServer):
             "responded_by_user": person and {"id": person, "name": person},
             "responded_at": "2025-03-01T00:00:00Z",
             "chosen_options": [choice],
-            "params_input": {"reason": reason},
+            "params_input": {"reason": reason, **given},
         }
 
 

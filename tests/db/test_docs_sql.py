@@ -14,6 +14,12 @@ FIRST = datetime(2026, 2, 27, 3, tzinfo=UTC)
 REVIEWS = 40
 BOUGHT = datetime(2025, 7, 1, 3, tzinfo=UTC)
 YEAR_END = datetime(2025, 12, 31, 15, tzinfo=UTC)
+SEEN = date(2026, 3, 8)
+MONDAY = datetime(2026, 2, 8, 15, tzinfo=UTC)
+"""When the first of the four weeks of articles begins in Seoul; the last ends with the day `SEEN`."""
+WEEKS, ARTICLES_A_WEEK = 4, 60
+LAST_WEEK = date(2026, 3, 2)
+TOPICS = (("원두", "생두"), ("일회용컵", "보증금"), ("책방", "독립서점"))
 
 
 def queries() -> dict[str, tuple[str, str]]:
@@ -40,11 +46,14 @@ def filled_warehouse(new_warehouse):
             _import(cursor)
             _release(cursor)
             _release_churn(cursor)
-        warehouse.build(date(2026, 3, 8))
+            _release_topics(cursor)
+        warehouse.build(SEEN)
         with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
             _score_and_judge(cursor)
             _score_customers(cursor)
-        warehouse.publish(date(2026, 3, 8))
+            _tell_topics(cursor)
+        _count_topics_and_pairs()
+        warehouse.publish(SEEN)
         yield url
 
 
@@ -78,6 +87,38 @@ def _land(cursor) -> None:
         "values ('shop', 'review', 'six stars', '{}', '', %s)",
         (crawl_id,),
     )
+    _land_articles(cursor, crawl_id)
+
+
+def _land_articles(cursor, crawl_id: int) -> None:
+    """Four weeks of articles: the first topic has more and more, and the second one of the last week is a copy."""
+    cursor.executemany(
+        "insert into raw.articles (source, source_article_id, version_no, content_hash, title, body, published_at, "
+        "url, crawl_id, fetched_at) values ('press', %s, 1, %s, %s, '본문', %s, 'http://press.test/', %s, %s)",
+        [
+            (f"a:{n}", f"hash a:{n}", " ".join(_terms(n)), published_at, crawl_id, published_at + timedelta(hours=1))
+            for n in range(WEEKS * ARTICLES_A_WEEK)
+            for published_at in [MONDAY + n * timedelta(weeks=1) / ARTICLES_A_WEEK]
+        ],
+    )
+    cursor.execute(
+        "insert into ops.duplicates (kind, source, record_id, original_source, original_record_id, similarity, "
+        "is_exact, method, crawl_id) values ('article', 'press', 'a:181', 'press', 'a:180', 1, true, 'sha256', %s)",
+        (crawl_id,),
+    )
+
+
+def _topic(n: int) -> int:
+    week, place = divmod(n, ARTICLES_A_WEEK)
+    return 0 if place < 6 * (week + 1) else 1 + place % 2
+
+
+def _terms(n: int) -> list[str]:
+    """The two words of the article's topic, of which a sixth of the first lacks one; in the last week 관세 is new."""
+    week, place = divmod(n, ARTICLES_A_WEEK)
+    topic = _topic(n)
+    terms = list(TOPICS[topic][: 1 if topic == 0 and place % 6 == 5 else 2])
+    return terms + ["관세"] if week == WEEKS - 1 and place < 12 else terms
 
 
 def _release(cursor) -> None:
@@ -146,6 +187,66 @@ def _release_churn(cursor) -> None:
         "select ops.promote('churn', 1, null, 'file', '지원', now(), %s, '{}', false)",
         (YEAR_END, YEAR_END),
     )
+
+
+def _release_topics(cursor) -> None:
+    for model, labels in (("topics", [" · ".join(terms) for terms in TOPICS]), ("review_topics", ["맛", "기다림"])):
+        topics = [{"topic_no": number, "topic_id": number + 1, "label": label} for number, label in enumerate(labels)]
+        looks = {"share": 0.5, "coherence": 0.4, "stability": 0.9, "is_stable": True, "x": 0, "y": 0, "terms": ["커피"]}
+        cursor.execute(
+            "insert into ops.training_sets values (%(model)s, %(model)s, %(at)s, 30, 'sha', 'select 1', now());"
+            "insert into ops.model_versions (model, version, trained_at, training_set_id, metrics, card, "
+            "artifact_sha256, mlflow_run_id) values (%(model)s, 1, now(), %(model)s, '{}', %(card)s, 'file', 'run');"
+            "select ops.promote(%(model)s, 1, null, 'file', '지원', now(), %(at)s, %(evidence)s, false)",
+            {
+                "model": model,
+                "at": MONDAY,
+                "card": json.dumps({"topics": [topic | looks for topic in topics]}),
+                "evidence": json.dumps({"topics": [topic | {"is_named": False, "fate": "new"} for topic in topics]}),
+            },
+        )
+
+
+def _tell_topics(cursor) -> None:
+    cursor.execute(
+        "insert into predictions.dictionaries (analyser, words) values ('kiwi', '[]') returning dictionary_id"
+    )
+    (dictionary_id,) = cursor.fetchone()
+    for n in range(WEEKS * ARTICLES_A_WEEK):
+        weights = [0.9 if number == _topic(n) else 0.05 for number in range(len(TOPICS))]
+        cursor.execute(
+            "insert into predictions.text_terms "
+            "values ('articles', %(id)s, %(hash)s, %(dictionary)s, %(terms)s, 9, now());"
+            "insert into predictions.topics select 'topics', article_id, content_hash, 1, %(topic)s, %(weights)s, 9, "
+            "9, published_at, now(), 'live' from marts.fct_articles where article_id = %(id)s",
+            {
+                "id": f"press:a:{n}",
+                "hash": f"hash a:{n}",
+                "dictionary": dictionary_id,
+                "terms": _terms(n),
+                "topic": _topic(n),
+                "weights": weights,
+            },
+        )
+    # 카페 is frequent everywhere, 생두 is rare and of the first topic alone.
+    cursor.execute(
+        "insert into predictions.topic_terms values ('topics', 1, 0, '카페', 0.3, 0.29), ('topics', 1, 0, '원두', 0.2, "
+        "0.1), ('topics', 1, 0, '생두', 0.1, 0.02);"
+        "insert into predictions.topics select 'review_topics', review_id, content_hash, 1, (stars <= 2)::integer, "
+        "case when stars <= 2 then '{0.2,0.8}' else '{0.8,0.2}' end::real[], 9, 9, written_at, now(), 'live' "
+        "from marts.fct_reviews"
+    )
+
+
+def _count_topics_and_pairs() -> None:
+    from maeari.postgres import connect
+    from ml.associations.mine import mine
+    from ml.texts.collection import Collection
+    from ml.topics.shares import write_shares
+
+    with connect("ml") as connection:
+        write_shares(connection, Collection.articles, 1, SEEN)
+    mine(Collection.articles, SEEN)
 
 
 def _score_customers(cursor) -> None:
@@ -229,3 +330,71 @@ def test_a_customers_probability_leads_back_to_the_files_and_the_person_who_appr
 def test_a_refused_line_shows_its_place(answer):
     (row,) = answer("Which imports refused lines, and why?")
     assert (row["file"], row["first_line"], row["reason"]) == ("sales.csv", 7, "no date")
+
+
+def test_the_topics_of_a_month_stand_with_their_intervals(answer):
+    rows = answer("What was the news about in a month?")
+    assert [(row["topic_id"], row["topic_texts"], row["texts"]) for row in rows] == [
+        (2, 68, 172),
+        (3, 68, 172),
+        (1, 36, 172),
+    ]
+    assert {row["period_start_on"] for row in rows} == {date(2026, 2, 1)}
+    assert (rows[2]["label"], float(rows[2]["percent"]), rows[2]["interval_95"]) == (
+        "원두 · 생두",
+        20.9,
+        "15.5 to 27.6",
+    )
+
+
+def test_a_topic_that_rose_leads_to_its_articles(answer):
+    (row,) = answer("Which topics rose in a week?")
+    assert (row["period_start_on"], row["label"]) == (LAST_WEEK, "원두 · 생두")
+    # Of 24 articles of 60 one is a copy.
+    assert (row["topic_texts"], row["texts"], row["trend_periods"]) == (23, 59, 4)
+    assert 0 < row["trend_p_value"] < 0.001
+    articles = answer("Which articles are behind a topic in a period?")
+    assert len(articles) == 24
+    assert [row["is_copy"] for row in articles].count(True) == 1
+    assert {row["url"] for row in articles} == {"http://press.test/"}
+
+
+def test_the_words_of_a_topic_are_ranked_at_the_relevance_that_is_asked_for(answer):
+    assert [row["term"] for row in answer("Which words make a topic?")] == ["생두", "원두", "카페"]
+
+
+def test_a_pair_of_words_has_its_counts_its_p_value_and_whether_it_is_new(answer):
+    rows = answer("Which words went together in a week, and which of these pairs are new?")
+    pairs = {(row["term"], row["other_term"]): row for row in rows}
+    known, new = pairs["생두", "원두"], pairs["관세", "원두"]
+    assert known["period_start_on"] == LAST_WEEK
+    assert [known[name] for name in ("texts", "term_texts", "other_texts", "all_texts")] == [19, 19, 23, 59]
+    assert float(known["lift"]) == 2.6
+    assert 0 < known["holm_p_value"] < 1e-6
+    assert (known["is_new"], new["is_new"], new["texts"]) == (False, True, 11)
+
+
+def test_a_rule_goes_one_way(answer):
+    rows = {(row["if_these"], row["then_these"]): row for row in answer("Which rules held in a month?")}
+    assert rows["생두", "원두"]["confidence"] == 1
+    assert (rows["원두", "생두"]["texts"], rows["원두", "생두"]["antecedent_texts"]) == (30, 36)
+    assert 0 < rows["원두", "생두"]["holm_p_value"] < 1e-6
+
+
+def test_pairs_are_counted_as_they_are_mined_over_any_span(answer):
+    (row,) = answer("What does a word go with, in any span of time?")
+    # Of 239 articles, the copy left out, 책방 and 독립서점 stand in the same ones.
+    assert (row["other_term"], row["all_texts"]) == ("독립서점", 239)
+    assert row["texts"] == row["term_texts"] == row["other_texts"] == 27 + 24 + 21 + 18
+    assert float(row["lift"]) == 2.7
+    weeks = answer("How often do two words stand in one text, week by week?")
+    assert [(row["texts"], row["all_texts"]) for row in weeks] == [(27, 60), (24, 60), (21, 60), (18, 59)]
+    mined = answer("Which words went together in a week, and which of these pairs are new?")
+    (pair,) = [row for row in mined if row["term"] == "독립서점"]
+    assert (pair["texts"], pair["all_texts"], pair["lift"]) == (18, 59, weeks[-1]["lift"])
+
+
+def test_the_topics_of_a_subject_stand_with_their_stars(answer):
+    first, second = answer("What are the reviews of each subject about?")
+    assert (first["subject_name"], first["label"], first["reviews"], first["percent"]) == ("메아리 카페", "맛", 24, 60)
+    assert (second["label"], second["reviews"], float(second["mean_stars"])) == ("기다림", 16, 1.5)

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import httpx
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import normalized_mutual_info_score, roc_auc_score
 
 from demo.shop import SITES
 from demo.state import read_state
@@ -107,6 +107,7 @@ def test_the_first_releases_are_replays_approved_by_name(query):
     assert query("select model, version, approved_by, is_replay from ops.deployments order by model") == [
         ("churn", 1, "demo-approver", True),
         ("sentiment", 1, "demo-approver", True),
+        ("topics", 1, "demo-approver", True),
     ]
 
 
@@ -201,6 +202,62 @@ def test_what_is_said_of_the_cafes_this_month_is_explained(query):
     ) == [(True, True)]
 
 
+def test_the_themes_of_the_news_are_its_topics(query, world, today):
+    themes = {f"demo_news:{article.article_id}": article.theme for article in world.articles(today)}
+    told = dict(query("select article_id, label from marts.article_topics where is_main"))
+    assert len(told) > 0.95 * len(themes)
+    truth = [themes[article_id] for article_id in told]
+    assert normalized_mutual_info_score(truth, list(told.values())) > 0.9
+    assert query("select count(*) from marts.topics where not is_stable") == [(0,)]
+
+
+def test_the_event_of_the_news_rises_in_its_first_week(query, world, today):
+    event = [article for article in world.articles(today) if article.theme == "event"]
+    first_week = min(article.published_at for article in event).date()
+    first_week -= timedelta(days=first_week.weekday())
+    ids = ", ".join(f"'demo_news:{article.article_id}'" for article in event)
+    ((topic, articles),) = query(
+        f"select topic_id, count(*) from marts.article_topics where is_main and article_id in ({ids})"
+        " group by topic_id order by count(*) desc limit 1"
+    )
+    assert articles > 0.9 * len(event)
+    weeks = query(
+        "select period_start_on, trend, share_low, share_high from marts.topic_shares where every = 'week'"
+        f" and topic_id = {topic} and source is null and section is null and not counts_copies"
+        " and trend is not null order by period_start_on"
+    )
+    assert [start for start, trend, _, _ in weeks if trend == "rising"][0] == first_week
+    before, after = (
+        [week for week in weeks if week[0] == first_week + timedelta(weeks=number)][0] for number in (-1, 0)
+    )
+    assert before[3] < after[2]
+
+
+def test_words_of_the_event_stand_together_beyond_chance_and_are_new(query, world):
+    event = {
+        f"demo_news:{article.article_id}": article.published_at.date()
+        for article in world.articles(DECLINE_BEGINS)
+        if article.theme == "event"
+    }
+    first_week = min(event.values()) - timedelta(days=min(event.values()).weekday())
+    pairs = query(
+        "select term, other_term, texts, term_texts, other_texts, lift, holm_p_value, is_new from marts.keyword_pairs"
+        f" where every = 'week' and period_start_on = '{first_week}' and source is null and section is null"
+        " and not counts_copies order by rank"
+    )
+    assert len(pairs) > 100
+    assert all(pair[2] <= min(pair[3:5]) and pair[5] > 1 and pair[6] < 0.05 for pair in pairs)
+    assert any(is_new for *_, is_new in pairs[:30])
+    term, other, texts = pairs[0][:3]
+    ((both,),) = query(
+        "select count(*) from predictions.text_terms join marts.fct_articles on record_id = article_id"
+        " left join ops.duplicates d on d.kind = 'article' and d.source || ':' || d.record_id = article_id"
+        f" where terms @> array['{term}', '{other}'] and d.record_id is null"
+        f" and (published_at at time zone 'Asia/Seoul')::date between '{first_week}' and '{first_week}'::date + 6"
+    )
+    assert both == texts
+
+
 def test_a_retraining_waits_for_a_person(query, question):
     assert query("select model, version, is_replay from ops.release_requests where outcome = 'waiting'") == [
         ("sentiment", 2, False)
@@ -228,7 +285,11 @@ def test_a_second_demo_lands_no_row_twice(stack, query):
     before = [query(f"select count(*) from {table}") for table in tables]
     stack.maeari("demo")
     assert [query(f"select count(*) from {table}") for table in tables] == before
-    assert query("select count(*) from ops.deployments") == [(2,)]
+    assert query("select model, version from ops.deployments order by model") == [
+        ("churn", 1),
+        ("sentiment", 1),
+        ("topics", 1),
+    ]
 
 
 def test_the_approver_releases_the_challenger(stack, query, question):

@@ -46,6 +46,7 @@ def test_there_are_pages():
         "runbook.md",
         "sentiment.md",
         "sql.md",
+        "topics.md",
     ]
     assert any(commands(page) for page in PAGES)
 

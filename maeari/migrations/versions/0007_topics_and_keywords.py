@@ -25,6 +25,8 @@ create table predictions.text_terms (
     analysed_at timestamptz not null,
     primary key (collection, record_id, content_hash)
 );
+-- The texts that hold some words.
+create index on predictions.text_terms using gin (terms);
 
 create table predictions.topics (
     model text not null,
