@@ -16,6 +16,7 @@ from markupsafe import Markup
 from maeari import clock
 from maeari.answers import UNSURE_BECAUSE, probability
 from maeari.settings import Settings
+from ml.texts.collection import Collection
 from web import figures, policies
 
 VERDICTS = {
@@ -52,7 +53,11 @@ READING_ORDER = (
     "training_until", "holdout_rows", "holdout_from", "holdout_until", "window_from", "window_until", "method",
 )  # fmt: skip
 # Parts of a card that are long: a page of their own shows them, and the card keeps them folded.
-LISTS = ("backtest", "feature_tests", "importance", "features", "ageing")
+LISTS = ("backtest", "feature_tests", "importance", "features", "ageing", "topics", "trials")
+# The models of topics, and whose texts they are of.
+TOPIC_MODELS = {collection.model: collection.value for collection in Collection}
+# Models whose windows are not judged.
+UNJUDGED = ("churn", *TOPIC_MODELS)
 # Parts that few ask for: the card keeps them folded.
 FOLDED = ("data", "config", "libraries")
 SHARES = ("share", "accuracy", "recall", "probability")
@@ -232,6 +237,8 @@ _environment.globals.update(
     LABELS=LABELS,
     UNSURE=UNSURE_BECAUSE,
     LISTS=LISTS,
+    TOPIC_MODELS=TOPIC_MODELS,
+    UNJUDGED=UNJUDGED,
     FOLDED=FOLDED,
     plotly_version=version("plotly"),
 )

@@ -111,7 +111,7 @@ def _value(truth: np.ndarray, side: Side) -> dict:
 def _difference(truth: np.ndarray, first: Side, second: Side, confidence: float) -> tuple[Interval, float]:
     differences = first.scores - second.scores
     error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return mean_interval(differences, confidence), normal_p_value(float(differences.mean()), float(error))
+    return mean_interval(differences, confidence, lowest=-1.0), normal_p_value(float(differences.mean()), float(error))
 
 
 TOLD_APART = Measure(

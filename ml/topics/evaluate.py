@@ -64,9 +64,10 @@ def told_apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return mine + theirs - mine.mean()
 
 
-def mean_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
-    """The mean of values with its normal interval; without two values the limits are those of a share."""
+def mean_interval(values: np.ndarray, confidence: float = 0.95, *, lowest: float = 0.0) -> Interval:
+    """The mean of values with its normal interval, cut to `lowest` and 1, which are its limits without two values."""
     if len(values) < 2 or np.isnan(values).any():
-        return Interval(float("nan"), 0.0, 1.0)
+        return Interval(float("nan"), lowest, 1.0)
     margin = stats.norm.ppf((1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(len(values))
-    return Interval(float(values.mean()), float(values.mean() - margin), float(values.mean() + margin))
+    mean = float(values.mean())
+    return Interval(mean, max(mean - float(margin), lowest), min(mean + float(margin), 1.0))
