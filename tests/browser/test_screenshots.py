@@ -90,6 +90,20 @@ def test_whom_to_contact_and_how_well_that_is_known(photograph):
     photograph("backtest", "/maeari/churn/backtest", lambda page: page.locator("figure[data-chart=drawn]").wait_for())
 
 
+def test_what_the_news_is_about_and_which_words_belong_together(photograph):
+    def drawn(page: Page) -> None:
+        page.locator("figure[data-chart=drawn]").first.wait_for()
+
+    def network(page: Page) -> None:
+        drawn(page)
+        page.locator("#slider").evaluate("one => one.scrollIntoView()")
+
+    week = "every=week&period=2026-01-12"
+    photograph("topics", f"/maeari/topics?{week}", drawn)
+    photograph("keywords", f"/maeari/keywords?{week}", network)
+    photograph("keywords-phone", f"/maeari/keywords?{week}", network, width=375)
+
+
 def test_the_question_to_the_approver(photograph):
     # The photographer's fixture has set the home of the stack.
     (question,) = AirflowClient("viewer").waiting_approvals()
