@@ -8,10 +8,11 @@ import tempfile
 from contextlib import ExitStack, closing
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import psycopg2
 
-from maeari.errors import StackError
+from maeari.errors import SettingsError, StackError
 from maeari.settings import CHECKOUT, AirflowUser, Settings, load_secrets
 
 ROLES: dict[AirflowUser, str] = {
@@ -75,6 +76,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             for section, options in sections.items()
             for name, value in options.items()
         },
+        **_mail_server(settings),
         "AIRFLOW_HOME": str(settings.path("airflow")),
         "MAEARI_HOME": str(settings.path()),
         "PYTHONPATH": str(Path(__file__).parent / "airflow_config"),
@@ -85,6 +87,29 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
+
+
+def _mail_server(settings: Settings) -> dict[str, str]:
+    """MAEARI_SMTP_URL as the connection that Airflow's mail notifier reads; empty where it is not set."""
+    if settings.smtp_url is None:
+        return {}
+    parts = urlsplit(settings.smtp_url.get_secret_value())
+    is_plain = parts.query == "tls=no"
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or (parts.query and not is_plain):
+        raise SettingsError(
+            "MAEARI_SMTP_URL must look like smtps://user:password@host:465, or smtp://user:password@host:587 for "
+            "STARTTLS, or smtp://host:25?tls=no for a server on this machine."
+        )
+    connection = {
+        "conn_type": "smtp",
+        "host": parts.hostname,
+        "port": parts.port or (465 if parts.scheme == "smtps" else 587),
+        "login": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        # The notifier would ask for STARTTLS within TLS too.
+        "extra": {"disable_ssl": parts.scheme == "smtp", "disable_tls": parts.scheme == "smtps" or is_plain},
+    }
+    return {"AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(connection)}
 
 
 def sqlalchemy_url(url: str) -> str:

@@ -1,6 +1,7 @@
 """Commands of the models: train, release, approve, score, and what is live."""
 
 import json
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -202,6 +203,49 @@ def approve(
     console.print(f"{model} version {request['version']} {done} by {user}; release_model now does the rest.")
 
 
+@app.command()
+def rollback(
+    model: Annotated[Model, typer.Argument(help="Which model goes back.")],
+    user: Annotated[str, typer.Option(help="Your log-in to Airflow.", prompt=True)],
+    password: Annotated[
+        str, typer.Option(envvar="MAEARI_AIRFLOW_PASSWORD", prompt=True, hide_input=True, help="Its password.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why; kept with the deployment.", prompt=True)],
+    is_sure: Annotated[bool, typer.Option("--yes", help="Do not ask once more.")] = False,
+) -> None:
+    """Make the version live again that was live before, by your own log-in to Airflow; only the approver may.
+
+    Example: `maeari rollback sentiment --user approver --reason "wrong on short reviews"`
+    """
+    from maeari.airflow_client import AirflowClient
+    from ml.rollback import roll_back, way_back
+
+    way = way_back(model)
+    replay = " as a replay" if way.to_is_replay else ""
+    console.print(
+        f"Live: {model} version {way.live_version}, since {_when(way.live_from)}, by {way.live_approved_by}.\n"
+        f"Before it: version {way.to_version}, live from {_when(way.to_live_from)} to {_when(way.to_live_to)}, "
+        f"approved by {way.to_approved_by}{replay}.\n"
+        f"Version {way.to_version} will count from {way.effective_from.astimezone(clock.zone()):%Y-%m-%d}.",
+        highlight=False,
+    )
+    if not is_sure:
+        typer.confirm(f"Make version {way.to_version} live again?", abort=True)
+    done = roll_back(way, AirflowClient(user, password), reason)
+    console.print(
+        f"{model} version {done['version']} is live again; {done['by']} rolled version {way.live_version} back."
+    )
+    if done["handed_on"]:
+        console.print(f"Handed on: {done['dag']} now scores what is new.")
+    else:
+        console.print(Text(printable(f"Not handed on: {done['problem']}")))
+        console.print(f"Trigger {done['dag']} in Airflow, so that version {done['version']} scores what is new.")
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment.astimezone(clock.zone()):%Y-%m-%d %H:%M}"
+
+
 @score_app.command("sentiment")
 def score_sentiment(
     as_of: AsOf = None,
@@ -307,6 +351,7 @@ def models(model: Annotated[Model, typer.Option(help="Whose versions.")] = Model
     Example: `maeari models`, or `maeari models --model churn`
     """
     from ml import registry, release
+    from ml.rollback import rollbacks
 
     live, waiting = registry.live_version(model), release.waiting(model)
     title, figure = _MAIN_FIGURES[model]
@@ -324,5 +369,8 @@ def models(model: Annotated[Model, typer.Option(help="Whose versions.")] = Model
             state,
         )
     console.print(table)
+    for one in rollbacks(model):
+        told = f"{one['by']} on {_when(one['at'])}: {one['reason']}"
+        console.print(Text(printable(f"Version {one['rollback_of']} was rolled back to {one['version']} by {told}")))
     for difference in registry.differences(model):
         console.print(f"[yellow]{difference}[/] `maeari doctor` says what to do.")

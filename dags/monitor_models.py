@@ -5,19 +5,55 @@ Runs when reviews have been scored, one task a policy: measures every complete w
 newest window of a live model is called `declined` and no challenger waits for its approval, it asks for retraining.
 A rerun replaces the same windows and draws only what changed.
 
+A decline is told once, by mail and to a webhook, whichever is configured; `maeari alerts` lists what was sent, and
+`maeari silence` keeps a model quiet for a known cause.
+
 **If it fails:** the log names the policy and the sentence. *Nothing to compare with* means that the reviews held out of
-the training were not scored: run `score_reviews` again. `maeari monitor sentiment` does the same without Airflow.
+the training were not scored: run `score_reviews` again. `maeari monitor sentiment` does the same without Airflow. When
+only `alert` failed, the verdicts are there: the sentence names the channel, and clearing it sends only what is missing.
 """
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import Asset, Metadata, dag, task
+from airflow.sdk import Asset, BaseNotifier, Metadata, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from maeari import assets
 from maeari.clock import business_day
+from maeari.settings import Settings
 
 SENTIMENT_RETRAINING = Asset(assets.SENTIMENT_RETRAINING)
+
+
+class WebhookNotifier(BaseNotifier):
+    """Posts a text to the address in MAEARI_ALERT_WEBHOOK, as Slack and its likes take it."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.text = text
+
+    def notify(self, context):
+        from monitoring.alerts import post
+
+        post(self.text)
+
+
+def channels() -> dict:
+    """The configured ways to send an alert. Each calls `notify` itself: what stands in the data is no template."""
+    from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+
+    from monitoring.alerts import recipients
+
+    settings, to = Settings(), recipients()
+    sender = settings.alert_mail_from or (to[0] if to else None)
+    found = {}
+    if to:
+        found["mail"] = lambda letter: SmtpNotifier(
+            to=to, from_email=sender, subject=letter.subject, html_content=letter.html
+        ).notify({})
+    if settings.alert_webhook:
+        found["webhook"] = lambda letter: WebhookNotifier(letter.text).notify({})
+    return found
 
 
 @dag(
@@ -48,7 +84,30 @@ def monitor_models():
             raise AirflowSkipException("No live model has newly declined, or its challenger already waits.")
         yield Metadata(SENTIMENT_RETRAINING, {"as_of": business_day(dag_run).isoformat()})
 
-    ask_for_retraining(monitor.expand(policy=list_policies()))
+    # Also when one policy failed: the others may have declined. A channel that is away is tried for an hour.
+    @task(
+        trigger_rule=TriggerRule.ALL_DONE,
+        retries=6,
+        retry_delay=timedelta(minutes=1),
+        retry_exponential_backoff=2,
+    )
+    def alert(dag_run=None) -> dict:
+        from monitoring.alerts import send_due
+
+        found = send_due(channels(), as_of=business_day(dag_run))
+        if found["without_channel"]:
+            raise AirflowSkipException(
+                f"Nobody was told that {', '.join(found['without_channel'])} declined: "
+                "set MAEARI_ALERT_MAIL_TO or MAEARI_ALERT_WEBHOOK."
+            )
+        if not found["sent"]:
+            silenced = f" Silenced: {', '.join(found['silenced'])}." if found["silenced"] else ""
+            raise AirflowSkipException(f"Nothing new to tell.{silenced}")
+        return found
+
+    verdicts = monitor.expand(policy=list_policies())
+    ask_for_retraining(verdicts)
+    verdicts >> alert()
 
 
 monitor_models()

@@ -24,6 +24,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from maeari import assets, clock
 from maeari.clock import business_day
+from maeari.settings import APPROVER, DEMO_APPROVER
 
 MODELS = {
     "churn": Asset(assets.CHURN_MODEL),
@@ -142,7 +143,7 @@ def release_model():
         openlineage_inject_parent_info=False,
     ).expand_kwargs(find_others())
     evidence = compare()
-    asked = [question(user) for question in (ask, ask_for_names) for user in ("approver", "demo-approver")]
+    asked = [question(user) for question in (ask, ask_for_names) for user in (APPROVER, DEMO_APPROVER)]
     outcome = promote(evidence)
     choose_person(evidence) >> asked >> outcome
     for model, asset in MODELS.items():

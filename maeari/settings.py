@@ -21,6 +21,10 @@ Role = Literal["crawler", "importer", "dbt", "ml", "monitor", "web", "analyst", 
 ROLES: tuple[Role, ...] = get_args(Role)
 AirflowUser = Literal["admin", "approver", "demo-approver", "viewer", "robot"]
 AIRFLOW_USERS: tuple[AirflowUser, ...] = get_args(AirflowUser)
+APPROVER: AirflowUser = "approver"
+"""Who alone answers the questions about releases, and who alone may roll one back."""
+DEMO_APPROVER: AirflowUser = "demo-approver"
+"""Who alone answers the questions about replayed releases."""
 
 
 class Secrets(BaseModel):
@@ -60,6 +64,16 @@ class Settings(BaseSettings):
     timezone: str = "Asia/Seoul"
     contact: str = ""
     airflow_url: str | None = None
+    public_address: str | None = None
+    """Where people reach Airflow, for the links in alerts, when that is not `airflow_url`."""
+    alert_webhook: SecretStr | None = None
+    """Where alerts are posted as `{"text": …}`, as Slack and its likes take them; whoever knows it can post."""
+    alert_mail_to: str = ""
+    """Who gets alerts by mail, separated by commas."""
+    alert_mail_from: str = ""
+    """From whom; from the first who gets them without it."""
+    smtp_url: SecretStr | None = None
+    """`smtps://user:password@host:465`, or `smtp://…:587` for STARTTLS, or `smtp://…:25?tls=no` within one machine."""
     demo_site_url: str | None = None
 
     def path(self, *parts: str) -> Path:

@@ -39,5 +39,9 @@ class UnknownReview(ModelError):
     """No review of that id was known on that day."""
 
 
+class NotRolledBack(ModelError):
+    """A rollback that may not happen: nothing to go back to, nobody who may, or the world moved on meanwhile."""
+
+
 class NotPromoted(ModelError):
     """A release that may not happen: no valid approval, or the world moved on since the question was put."""

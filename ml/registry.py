@@ -125,7 +125,12 @@ def load(model: str, version: int) -> Pipeline:
 
     wanted = registered(model, version).artifact_sha256
     file = _artifact(model, version)
-    found = _sha256(file)
+    try:
+        found = _sha256(file)
+    except FileNotFoundError as error:
+        raise UnknownVersion(
+            f"{file}, the saved {model} version {version}, is gone. Restore it from a backup, or train a new version."
+        ) from error
     if found != wanted:
         raise ArtifactChanged(
             f"{file} has the sha256 {found}; {model} version {version} was registered with {wanted}. "

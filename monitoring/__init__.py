@@ -1,6 +1,28 @@
 """Watch released models: measure each window, decide, keep the verdicts, draw the pages."""
 
-from monitoring.policy import policies
-from monitoring.watch import draw_report, monitor
+from collections.abc import Callable
+from datetime import date
+
+from monitoring import policy, watch
+from monitoring.watch import draw_report
 
 __all__ = ["draw_report", "monitor", "policies"]
+
+
+def policies() -> list[str]:
+    """Names of all policies: of the sentiment model, and of tables of predictions."""
+    from monitoring import tables
+
+    return sorted({*policy.policies(), *tables.policies()})
+
+
+def monitor(name: str, as_of: date, progress: Callable[[int, int], None] = lambda done, of: None) -> dict:
+    """Measure and decide every complete window of a policy up to `as_of`; a summary as JSON."""
+    # Loads numba, which only the counting of tables needs.
+    from monitoring import tables
+
+    if name in tables.policies():
+        from monitoring.tables.watch import watch as watch_table
+
+        return watch_table(name, as_of, progress)
+    return watch.monitor(name, as_of, progress)

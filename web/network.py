@@ -83,7 +83,12 @@ def places(words: Sequence[Word], edges: Sequence[Edge]) -> dict[str, tuple[floa
         heads.setdefault(word.community, word)
     start = {word.term: _start(word, heads[word.community]) for word in words}
     found = networkx.forceatlas2_layout(
-        graph, pos=start, max_iter=min(ROUNDS, MOST_WORD_ROUNDS // len(words)), scaling_ratio=4.0, strong_gravity=True, seed=SEED
+        graph,
+        pos=start,
+        max_iter=min(ROUNDS, MOST_WORD_ROUNDS // len(words)),
+        scaling_ratio=4.0,
+        strong_gravity=True,
+        seed=SEED,
     )
     lies = np.array([found[word.term] for word in words])
     # The picture is wider than high, and is filled either way.

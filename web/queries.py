@@ -233,6 +233,7 @@ def models(cursor: Cursor) -> list[dict]:
         """
         select v.model, max(v.version) as newest_version, count(*) as versions,
             d.version as live_version, d.live_from, d.effective_from, d.approved_by, d.approved_at, d.is_replay,
+            d.evidence ? 'rollback_of' as is_rollback,
             (
                 select card -> 'figures' from ops.model_versions one
                 where one.model = v.model and one.version = coalesce(d.version, max(v.version))

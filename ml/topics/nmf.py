@@ -1,10 +1,16 @@
-"""Non-negative matrix factorisation of texts weighted by TF-IDF (Lee and Seung 1999), with an exact fold-in."""
+"""Non-negative matrix factorisation of texts weighted by damped TF-IDF (Lee and Seung 1999), with an exact fold-in."""
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import nnls
 
 MOST_ITERATIONS = 400
+DAMPING = 0.75
+"""Power of how often a word stands in a text, so that long texts do not make topics of the words that they repeat.
+
+Topics of petitions, news and book reviews are more coherent than with 1; with 0.5 those of petitions agree less with
+the categories that writers chose.
+"""
 
 
 def fit(counts: sparse.csr_matrix, topics: int, *, passes: int, seed: int) -> dict[str, np.ndarray]:
@@ -44,6 +50,6 @@ def word_weights(fitted: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _weighted(counts: sparse.csr_matrix, idf: np.ndarray) -> sparse.csr_matrix:
-    weighted = counts.multiply(idf).tocsr()
+    weighted = counts.power(DAMPING).multiply(idf).tocsr()
     lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1))).ravel()
     return sparse.diags(1 / np.maximum(lengths, 1e-12)) @ weighted

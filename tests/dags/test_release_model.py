@@ -131,6 +131,17 @@ def test_a_run_by_hand_releases_the_newest_sentiment_as_of_its_day(started):
     assert others == []
 
 
+def test_a_rollback_hands_on_what_a_release_does_and_names_the_dag_that_waits_for_it(bag, release):
+    from ml.rollback import AFTER_A_RELEASE
+
+    assert {asset for asset, _ in AFTER_A_RELEASE.values()} == {
+        asset.name for task in release.tasks for asset in task.outlets
+    }
+    for model, (asset, dag_id) in AFTER_A_RELEASE.items():
+        assert asset == f"model.{model}"
+        assert asset in {one.name for one in bag.dags[dag_id].timetable.asset_condition.objects}
+
+
 def test_a_waiting_question_does_not_hold_up_a_newer_challenger(release):
     assert release.max_active_runs > 1
 

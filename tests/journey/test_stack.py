@@ -76,6 +76,15 @@ def test_a_viewer_may_neither_trigger_nor_answer(stack):
     assert refused.value.status == 403
 
 
+def test_a_log_in_is_who_airflow_says_and_a_viewer_hands_on_nothing(stack):
+    assert AirflowClient("approver").me() == "approver"
+    viewer = AirflowClient("viewer")
+    assert viewer.me() == "viewer"
+    with pytest.raises(AirflowRefused) as refused:
+        viewer.hand_on("model.sentiment", {})
+    assert refused.value.status == 403
+
+
 def test_a_wrong_password_is_refused(stack):
     with pytest.raises(AirflowRefused) as refused:
         AirflowClient("approver", password="wrong").dags()

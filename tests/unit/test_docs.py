@@ -43,6 +43,7 @@ def test_there_are_pages():
         "crawling.md",
         "develop.md",
         "importing.md",
+        "monitoring.md",
         "runbook.md",
         "sentiment.md",
         "sql.md",

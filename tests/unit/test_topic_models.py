@@ -107,7 +107,7 @@ def test_nmf_tells_the_best_mixture_on_all_words():
     texts = odd_texts(COUNTS.shape[1])
     found = nmf.weights(fitted, texts)
     for row, text in zip(found, texts.toarray(), strict=True):
-        weighted = text * fitted["idf"]
+        weighted = text**nmf.DAMPING * fitted["idf"]
         weighted /= max(np.linalg.norm(weighted), 1e-12)
         np.testing.assert_allclose(row, nnls(fitted["components"].T, weighted)[0], atol=1e-6)
 

@@ -1,0 +1,227 @@
+"""The reference of a policy: bins and kept values, fixed once from its days, by which every later day is counted."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+
+from maeari import clock
+from monitoring.errors import NothingToWatch
+from monitoring.tables import source as sources
+from monitoring.tables.policy import TablePolicy
+from monitoring.tables.source import Source
+
+FORMAT = 1
+"""Raised whenever what a sketch holds changes, so that older ones are not read."""
+SAMPLED_ROWS = 200_000
+"""Quantiles come from so many rows at most, chosen by a hash of their ids: a decile is then off by 0.07 points."""
+BINS, COARSE_BINS, CLASS_BINS = 200, 10, 50
+TAILS = (1, 2, 5, 10, 20)
+"""Ten thousandths with an edge of their own at both ends, where one bin would reach far."""
+KEPT_VALUES = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """Bins of a numeric column: bin i holds edges[i - 1] <= x < edges[i], the outer ones are open."""
+
+    edges: np.ndarray
+    coarse: np.ndarray
+    """Those of the edges that part the column into tenths: what PSI, Jensen-Shannon and chi-square compare."""
+    centre: float
+    """A usual value; squares are summed around it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Categories:
+    """Kept values of a column, the most frequent first; one more bin holds all others."""
+
+    values: tuple[str, ...]
+
+
+Bins = Numbers | Categories
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What was fixed."""
+
+    reference_id: str
+    columns: dict[str, Bins]
+    segments: dict[str, tuple[str, ...]]
+    scores: tuple[Numbers, ...]
+    """Bins of each score column; all have the same edges."""
+
+    @property
+    def groups(self) -> list[str]:
+        """The segments that scores are kept of: all, and of each column the kept values, others, and missing ones."""
+        found = ["all"]
+        for column, values in self.segments.items():
+            found += [f"{column}={value}" for value in values] + [f"{column} (other)", f"{column} (missing)"]
+        return found
+
+
+def reference_id(policy: TablePolicy) -> str:
+    """The sha256 of everything that decides what a sketch holds."""
+    parts = policy.model_dump(mode="json", include={"task", "predictions", "labels", "reference"})
+    return hashlib.sha256(json.dumps([FORMAT, clock.zone().key, parts]).encode()).hexdigest()
+
+
+def read(connection: Connection, policy: TablePolicy) -> Reference | None:
+    """The policy's reference, None when it was never fixed."""
+    key = reference_id(policy)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select bins from monitoring.sketch_references where policy = %s and reference_id = %s", (policy.name, key)
+        )
+        row = cursor.fetchone()
+    return row and _from_json(policy, key, row[0])
+
+
+def fix(connection: Connection, reader: Connection, source: Source, as_of: date) -> Reference:
+    """The policy's reference, fixed now when it never was; later changes of its rows leave it as it is."""
+    policy = source.policy
+    found = read(connection, policy)
+    if found is None:
+        found = _make(reader, source, as_of)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "insert into monitoring.sketch_references (policy, reference_id, bins) values (%s, %s, %s)",
+                (policy.name, found.reference_id, json.dumps(_to_json(found), ensure_ascii=False)),
+            )
+    return found
+
+
+def _make(reader: Connection, source: Source, as_of: date) -> Reference:
+    policy = source.policy
+    predictions, days = policy.predictions, (policy.reference.from_, policy.reference.until)
+    if as_of < days[1]:
+        raise NothingToWatch(
+            f"The reference of {policy.name} ends on {days[1]}, after {as_of}. Wait for its end, or correct "
+            "reference.until."
+        )
+    found = _count(reader, source, days)
+    if found < policy.min_rows:
+        raise NothingToWatch(
+            f"{predictions.origin} has {found:,} rows from {days[0]} to {days[1]}, the reference of {policy.name}; "
+            f"wanted at least min_rows, {policy.min_rows:,}. Choose other days, or lower min_rows."
+        )
+    query = sources.select(source, [days], as_of, SAMPLED_ROWS / found)
+    words = np.concatenate([part.copy() for part in sources.stream(reader, query, source.fields)])
+    values = words.view(np.float64)
+    columns: dict[str, Bins] = {}
+    for place, (name, kind) in enumerate(predictions.features.items(), source.first_feature):
+        if kind == "numeric":
+            columns[name] = numbers(values[:, place])
+        else:
+            columns[name] = Categories(_kept(reader, source, name, days))
+    segments = {name: _kept(reader, source, name, days) for name in predictions.segments}
+    scores = [values[:, sources.FIRST_SCORE + place] for place in range(len(policy.scores))]
+    return Reference(reference_id(policy), columns, segments, tuple(_score_bins(policy, score) for score in scores))
+
+
+def numbers(values: np.ndarray) -> Numbers:
+    """Bins of a column's values, of which those that are no finite number are missing.
+
+    Edges are values themselves, at up to 210 quantiles; where one value fills several, it and the next float are edges,
+    so that a heap of equal values has a bin of its own. Few distinct values have a bin each.
+    """
+    values = np.sort(values[np.isfinite(values)])
+    if not len(values):
+        return Numbers(np.empty(0), np.empty(0), 0.0)
+    steps = np.arange(1, 10_000)
+    coarse = _quantile_edges(values, steps[steps % (10_000 // COARSE_BINS) == 0])
+    distinct = np.unique(values)
+    is_fine = (steps % (10_000 // BINS) == 0) | np.isin(np.minimum(steps, 10_000 - steps), TAILS)
+    fine = distinct[1:] if len(distinct) <= BINS else _quantile_edges(values, steps[is_fine])
+    return Numbers(np.union1d(fine, coarse), coarse, float(values[len(values) // 2]))
+
+
+def _quantile_edges(ordered: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The values at some ten thousandths."""
+    places = np.unique(steps * len(ordered) // 10_000)
+    found, times = np.unique(ordered[places], return_counts=True)
+    heaps = found[times > 1]
+    # An edge at the smallest value would only begin an empty bin.
+    return np.unique(np.concatenate([found[found > ordered[0]], heaps, np.nextafter(heaps, np.inf)]))
+
+
+def _score_bins(policy: TablePolicy, score: np.ndarray) -> Numbers:
+    """Equal bins of a probability, with the threshold as an edge; quantiles of a predicted value."""
+    own = numbers(score)
+    if policy.task == "regression":
+        return own
+    bins = CLASS_BINS if policy.task == "multiclass" else BINS
+    edges = np.arange(1, bins) / bins
+    if policy.task == "binary":
+        edges = np.union1d(edges, policy.predictions.threshold)
+    nearest = np.abs(edges[None, :] - own.coarse[:, None]).argmin(axis=1)
+    return Numbers(edges, edges[np.unique(nearest)], own.centre)
+
+
+def _count(reader: Connection, source: Source, days: sources.Days) -> int:
+    query = sql.SQL("select count(*) from {} where {}").format(
+        sources.aliased(source.policy.predictions, "p"), sources.within(source, [days])
+    )
+    with reader.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchone()[0]
+
+
+def _kept(reader: Connection, source: Source, name: str, days: sources.Days) -> tuple[str, ...]:
+    query = sql.SQL(
+        "select {value}::text from {rows} where {within} and {value} is not null group by 1 order by count(*) desc, 1 "
+        "limit {most}"
+    ).format(
+        value=sources.column("p", name),
+        rows=sources.aliased(source.policy.predictions, "p"),
+        within=sources.within(source, [days]),
+        most=sql.Literal(KEPT_VALUES),
+    )
+    with reader.cursor() as cursor:
+        cursor.execute(query)
+        return tuple(value for (value,) in cursor.fetchall())
+
+
+def hashes(reader: Connection, values: tuple[str, ...]) -> np.ndarray:
+    """The values' hashes as the database gives them today: uint64 [values]."""
+    query = sql.SQL("select {} from unnest(%s::text[]) with ordinality as kept (value, place) order by place").format(
+        sources.hashed(sql.Identifier("kept", "value"))
+    )
+    with reader.cursor() as cursor:
+        cursor.execute(query, (list(values),))
+        return np.array([value for (value,) in cursor.fetchall()], np.int64).view(np.uint64)
+
+
+def _to_json(reference: Reference) -> dict:
+    return {
+        "columns": {name: _bins_to_json(bins) for name, bins in reference.columns.items()},
+        "segments": {name: list(values) for name, values in reference.segments.items()},
+        "scores": [_bins_to_json(bins) for bins in reference.scores],
+    }
+
+
+def _bins_to_json(bins: Bins) -> dict:
+    if isinstance(bins, Categories):
+        return {"values": list(bins.values)}
+    return {"edges": bins.edges.tolist(), "coarse": bins.coarse.tolist(), "centre": bins.centre}
+
+
+def _from_json(policy: TablePolicy, key: str, content: dict) -> Reference:
+    # The database keeps an object's keys in an order of its own.
+    return Reference(
+        key,
+        {name: _bins_from_json(content["columns"][name]) for name in policy.predictions.features},
+        {name: tuple(content["segments"][name]) for name in policy.predictions.segments},
+        tuple(_bins_from_json(bins) for bins in content["scores"]),
+    )
+
+
+def _bins_from_json(bins: dict) -> Bins:
+    if "values" in bins:
+        return Categories(tuple(bins["values"]))
+    return Numbers(np.array(bins["edges"], float), np.array(bins["coarse"], float), bins["centre"])
