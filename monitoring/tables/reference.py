@@ -147,7 +147,8 @@ def _quantile_edges(ordered: np.ndarray, steps: np.ndarray) -> np.ndarray:
     found, times = np.unique(ordered[places], return_counts=True)
     heaps = found[times > 1]
     # An edge at the smallest value would only begin an empty bin.
-    return np.unique(np.concatenate([found[found > ordered[0]], heaps, np.nextafter(heaps, np.inf)]))
+    after = np.nextafter(heaps, np.finfo(float).max)
+    return np.unique(np.concatenate([found[found > ordered[0]], heaps, after]))
 
 
 def _score_bins(policy: TablePolicy, score: np.ndarray) -> Numbers:
