@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
@@ -144,7 +143,7 @@ def associations(seed: int) -> tuple[str, list[str]]:
         sorted(set(found.words[found.terms[start:end]].tolist()) - stop_words)
         for start, end in zip(found.offsets[:-1], found.offsets[1:], strict=True)
     ]
-    # A process of its own: one that grew large before would hand its peak on.
+    # A process of its own: this one has grown large.
     with warehouse(), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         seconds, process_gib, server_gib, told = pool.submit(mine_month, baskets).result()
     text = (
@@ -178,10 +177,15 @@ def mine_month(baskets: list[list[str]]) -> tuple[float, float, float, str]:
         started = time.perf_counter()
         found = mine(cursor, len(baskets), AssociationsConfig())
         seconds = time.perf_counter() - started
-        status = Path(f"/proc/{connection.info.backend_pid}/status").read_text()
-    server_kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+        peaks = peak_gib("self"), peak_gib(connection.info.backend_pid)
     told = f"{len(found.pairs):,} pairs, {len(found.rules):,} rules, {len(found.nodes):,} words in the network"
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, server_kib / 2**20, told
+    return seconds, *peaks, told
+
+
+def peak_gib(process: int | str) -> float:
+    """The most memory that a process has had; `getrusage` would count that of the process which started it."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 2**20
 
 
 def drawn_corpus(size: int, seed: int):

@@ -203,7 +203,7 @@ def test_what_is_said_of_the_cafes_this_month_is_explained(query):
 
 
 def test_the_themes_of_the_news_are_its_topics(query, world, today):
-    themes = {f"demo_news:{article.article_id}": article.theme for article in world.articles(today)}
+    themes = {f"demo_news:/news/{article.article_id}": article.theme for article in world.articles(today)}
     told = dict(query("select article_id, label from marts.article_topics where is_main"))
     assert len(told) > 0.95 * len(themes)
     truth = [themes[article_id] for article_id in told]
@@ -215,7 +215,7 @@ def test_the_event_of_the_news_rises_in_its_first_week(query, world, today):
     event = [article for article in world.articles(today) if article.theme == "event"]
     first_week = min(article.published_at for article in event).date()
     first_week -= timedelta(days=first_week.weekday())
-    ids = ", ".join(f"'demo_news:{article.article_id}'" for article in event)
+    ids = ", ".join(f"'demo_news:/news/{article.article_id}'" for article in event)
     ((topic, articles),) = query(
         f"select topic_id, count(*) from marts.article_topics where is_main and article_id in ({ids})"
         " group by topic_id order by count(*) desc limit 1"
@@ -235,7 +235,7 @@ def test_the_event_of_the_news_rises_in_its_first_week(query, world, today):
 
 def test_words_of_the_event_stand_together_beyond_chance_and_are_new(query, world):
     event = {
-        f"demo_news:{article.article_id}": article.published_at.date()
+        f"demo_news:/news/{article.article_id}": article.published_at.date()
         for article in world.articles(DECLINE_BEGINS)
         if article.theme == "event"
     }
