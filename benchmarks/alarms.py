@@ -22,9 +22,9 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from films import write_between
 from rich.console import Console
 from scipy import stats
+from tables import write_between
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

@@ -20,11 +20,11 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
-from films import write_between
 from rich.console import Console
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from tables import write_between
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

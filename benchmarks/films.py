@@ -29,14 +29,3 @@ def films(newest: int | None = None) -> pd.DataFrame:
         parts.append(part[part["review"] != ""])
         found += len(parts[-1])
     return pd.concat(reversed(parts), ignore_index=True)
-
-
-def write_between(name: str, page: Path, text: str) -> None:
-    """Put a text between the markers `<!-- name:begin -->` and `<!-- name:end -->` of a page."""
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    whole = page.read_text()
-    before, found, rest = whole.partition(f"{begin}\n")
-    _, ended, after = rest.partition(end)
-    if not (found and ended):
-        sys.exit(f"{page} has no place for figures: put {begin} and {end} there, each on a line.")
-    page.write_text(f"{before}{found}\n{text}\n\n{ended}{after}")

@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -108,14 +107,3 @@ def land() -> int:
         duplicates.keep(connection, crawl_id, landed)
         duplicates.mark(connection)
     return len(landed)
-
-
-def table(heads: tuple, rows: list[tuple]) -> str:
-    """Rows as a Markdown table."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows))
-
-
-def versions(*packages: str) -> str:
-    """What was measured with, in a sentence: packages and cores."""
-    told = ", ".join(f"{package} {version(package)}" for package in packages)
-    return f"Measured with {told} on {os.cpu_count()} cores."

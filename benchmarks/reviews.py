@@ -23,8 +23,9 @@ from typing import Annotated
 
 import typer
 from embedded import warehouse
-from films import films, write_between
+from films import films
 from rich.console import Console
+from tables import write_between
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

@@ -23,7 +23,8 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
-from films import films, write_between
+from films import films
+from tables import table, write_between
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -285,11 +286,6 @@ def core_seconds(work) -> tuple:
 def interval(figure: dict) -> str:
     """A share with its limits."""
     return f"{figure['value']:.4f} ({figure['low']:.4f} to {figure['high']:.4f})"
-
-
-def table(heads: tuple, rows: list[tuple]) -> str:
-    """Rows as a Markdown table."""
-    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows))
 
 
 MEASURES = {"accuracy": accuracy, "explaining": explaining, "ageing": ageing, "peer": peer}

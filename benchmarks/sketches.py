@@ -24,8 +24,7 @@ import numpy as np
 import typer
 import yaml
 from embedded import warehouse
-from films import write_between
-from petitions import table, versions
+from tables import table, versions, write_between
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

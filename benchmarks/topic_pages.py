@@ -30,9 +30,9 @@ import typer
 import uvicorn
 from embedded import warehouse
 from fastapi import FastAPI
-from films import write_between
 from petitions import land
 from rich.console import Console
+from tables import write_between
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from petitions import corpus, counted, table, versions
+from petitions import corpus, counted
 from scipy import sparse, stats
+from tables import table, versions
 
 TOPICS, SEEDS, RESAMPLES = 17, 5, 500
 LDA_LOSS, STABILITY = 0.02, 0.5

@@ -11,7 +11,8 @@ from statistics import median
 
 import numpy as np
 from embedded import warehouse
-from petitions import corpus, counted, table, texts, versions
+from petitions import corpus, counted, texts
+from tables import table, versions
 
 CHARACTERS, TOKENISED, ROUNDS, TOKENISED_TO_BARE = 1_000, 300, 9, 0.9
 LDA_TEXTS, LDA_TOPICS, LDA_SECONDS = 20_000, 17, 300

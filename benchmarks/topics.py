@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from films import write_between
 from rich.console import Console
+from tables import write_between
 from topic_quality import quality
 from topic_speed import associations, lda, tokenising
 

@@ -1,7 +1,6 @@
 """Commands of the models: train, release, approve, score, and what is live."""
 
 import json
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from cli.terminal import given_text, printable
+from cli.terminal import given_text, printable, when
 from maeari import clock
 from maeari.answers import UNSURE_BECAUSE, probability
 from maeari.errors import MaeariError
@@ -223,8 +222,8 @@ def rollback(
     way = way_back(model)
     replay = " as a replay" if way.to_is_replay else ""
     console.print(
-        f"Live: {model} version {way.live_version}, since {_when(way.live_from)}, by {way.live_approved_by}.\n"
-        f"Before it: version {way.to_version}, live from {_when(way.to_live_from)} to {_when(way.to_live_to)}, "
+        f"Live: {model} version {way.live_version}, since {when(way.live_from)}, by {way.live_approved_by}.\n"
+        f"Before it: version {way.to_version}, live from {when(way.to_live_from)} to {when(way.to_live_to)}, "
         f"approved by {way.to_approved_by}{replay}.\n"
         f"Version {way.to_version} will count from {way.effective_from.astimezone(clock.zone()):%Y-%m-%d}.",
         highlight=False,
@@ -240,10 +239,6 @@ def rollback(
     else:
         console.print(Text(printable(f"Not handed on: {done['problem']}")))
         console.print(f"Trigger {done['dag']} in Airflow, so that version {done['version']} scores what is new.")
-
-
-def _when(moment: datetime) -> str:
-    return f"{moment.astimezone(clock.zone()):%Y-%m-%d %H:%M}"
 
 
 @score_app.command("sentiment")
@@ -370,7 +365,7 @@ def models(model: Annotated[Model, typer.Option(help="Whose versions.")] = Model
         )
     console.print(table)
     for one in rollbacks(model):
-        told = f"{one['by']} on {_when(one['at'])}: {one['reason']}"
+        told = f"{one['by']} on {when(one['at'])}: {one['reason']}"
         console.print(Text(printable(f"Version {one['rollback_of']} was rolled back to {one['version']} by {told}")))
     for difference in registry.differences(model):
         console.print(f"[yellow]{difference}[/] `maeari doctor` says what to do.")

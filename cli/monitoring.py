@@ -1,7 +1,7 @@
 """Commands that watch released models."""
 
 import getpass
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 import typer
@@ -10,7 +10,7 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from cli.terminal import printable
+from cli.terminal import printable, when
 from maeari import clock
 from monitoring.errors import PolicyError
 
@@ -110,7 +110,7 @@ def alerts() -> None:
         console.print("No decline has been seen since alerts are kept.")
     for alert in found:
         told = [
-            f"{name} {_when(alert[at])}" for name, at in (("mail", "mailed_at"), ("webhook", "posted_at")) if alert[at]
+            f"{name} {when(alert[at])}" for name, at in (("mail", "mailed_at"), ("webhook", "posted_at")) if alert[at]
         ]
         if alert["problem"]:
             told.append(f"failed: {alert['problem']}")
@@ -119,7 +119,7 @@ def alerts() -> None:
                 f"silenced until {alert['silenced_until']} by {alert['silenced_by']}: {alert['silenced_because']}"
             )
         lines = (
-            f"{_when(alert['raised_at'])}  {alert['model']} version {alert['model_version']}, "
+            f"{when(alert['raised_at'])}  {alert['model']} version {alert['model_version']}, "
             f"declined since the window of {alert['window_start']} to {alert['window_end']}",
             f"  {alert['sentence']}",
             f"  Told: {'; '.join(told) or 'nobody; set MAEARI_ALERT_MAIL_TO or MAEARI_ALERT_WEBHOOK'}",
@@ -152,7 +152,3 @@ def silence(
 
 def _silenced(model: str, until: date, by: str, reason: str) -> str:
     return f"{model} is silenced until {until} by {by}: {reason}"
-
-
-def _when(moment: datetime) -> str:
-    return f"{moment.astimezone(clock.zone()):%Y-%m-%d %H:%M}"

@@ -4,9 +4,11 @@ Nothing in it may move the cursor, colour the line or turn it around.
 """
 
 import re
+from datetime import datetime
 
 import typer
 
+from maeari import clock
 from maeari.errors import MaeariError
 from maeari.redaction import redact
 
@@ -20,6 +22,11 @@ _CONTROLS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u2
 def printable(text: str) -> str:
     """The text with control characters told as `\\x1b`, so that a terminal shows them and does not obey them."""
     return _CONTROLS.sub(lambda found: " " if found[0] == "\t" else ascii(found[0])[1:-1], text)
+
+
+def when(moment: datetime) -> str:
+    """A moment in the business zone, to the minute."""
+    return f"{moment.astimezone(clock.zone()):%Y-%m-%d %H:%M}"
 
 
 def given_text(text: str) -> str:

@@ -1,8 +1,10 @@
 """Intervals and tests that more than one room needs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import stats
 
 
@@ -21,6 +23,19 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> In
         return Interval(math.nan, 0.0, 1.0)
     result = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return Interval(successes / trials, float(result.low), float(result.high))
+
+
+def holm_adjusted(p_values: Sequence[float], tests: int | None = None) -> list[float]:
+    """The p-values adjusted for being several (Holm 1979), in the order given.
+
+    `tests` counts those too that are not given, since their p-values are larger than any that are.
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values, kind="stable")
+    factors = (len(p_values) if tests is None else tests) - np.arange(len(p_values))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * factors))
+    return adjusted.tolist()
 
 
 def mcnemar_p_value(only_first_right: int, only_second_right: int) -> float:

@@ -13,6 +13,8 @@ LONGEST = 10_000
 LONGEST_KEYWORD = 60
 """Characters above which a run of letters is no word."""
 
+# Controls, and the marks that reorder a line or cannot be seen.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Every space but the two that Kiwi surely parts words at, and what has no width: others it may leave within a word.
 _SPACE = re.compile(r"[^\S\n ]|[\u200b-\u200f]")
@@ -54,6 +56,11 @@ class Word(NamedTuple):
 def joined(title: str | None, body: str) -> str:
     """The text that models read and pages show: title, line break and body, or the body alone, in form NFC."""
     return unicodedata.normalize("NFC", f"{title}\n{body}" if title else body)
+
+
+def one_line(text: str, most: int) -> str:
+    """What others wrote, as one line of at most so many characters that hides and reorders nothing."""
+    return " ".join(_CONTROLS.sub(" ", text).split())[:most].strip()
 
 
 def morphemes(texts: Iterable[str], words: tuple[Word, ...] = ()) -> Iterator[list[Morpheme]]:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from maeari.statistics import Interval, mcnemar_p_value
+from maeari.statistics import Interval, holm_adjusted, mcnemar_p_value
 from ml.statistics import (
     calibration_error,
     delong_difference,
-    holm_adjusted,
     paired_difference,
     roc_auc_interval,
     share,

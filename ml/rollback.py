@@ -10,6 +10,7 @@ from maeari import assets, clock, postgres
 from maeari.airflow_client import AirflowClient
 from maeari.errors import AirflowRefused
 from maeari.settings import APPROVER
+from maeari.text import one_line
 from ml import registry
 from ml.churn.predict import load as load_churn
 from ml.errors import ModelError, NotRolledBack
@@ -85,7 +86,7 @@ def roll_back(way: Way, airflow: AirflowClient, reason: str) -> dict:
     refused unless its file is the registered one and this release of Maeari can score with it. `handed_on` says
     whether the scoring has been started; if not, `problem` says why and `dag` what to trigger.
     """
-    reason = " ".join(reason.split())[:LONGEST_REASON]
+    reason = one_line(reason, LONGEST_REASON)
     if not reason:
         raise NotRolledBack("A rollback needs its reason: add --reason “…”. It is kept with the deployment.")
     person = airflow.me()

@@ -1,7 +1,6 @@
 """Figures of one classifier, and the comparison of two on the same rows."""
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
@@ -25,19 +24,6 @@ def paired_difference(first_right: np.ndarray, second_right: np.ndarray, confide
     margin = stats.norm.ppf((1 + confidence) / 2) * math.sqrt((first_share + second_share - centre**2) / (rows + 2))
     value = (only_first - only_second) / rows if rows else math.nan
     return Interval(value, float(max(centre - margin, -1.0)), float(min(centre + margin, 1.0)))
-
-
-def holm_adjusted(p_values: Sequence[float], tests: int | None = None) -> list[float]:
-    """The p-values adjusted for being several (Holm 1979), in the order given.
-
-    `tests` counts those too that are not given, since their p-values are larger than any that are.
-    """
-    p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values, kind="stable")
-    factors = (len(p_values) if tests is None else tests) - np.arange(len(p_values))
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(p_values[order] * factors))
-    return adjusted.tolist()
 
 
 def share(right: np.ndarray) -> dict:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date
 
-from monitoring import policy, watch
+from monitoring import policy, tables, watch
 from monitoring.watch import draw_report
 
 __all__ = ["draw_report", "monitor", "policies"]
@@ -11,17 +11,13 @@ __all__ = ["draw_report", "monitor", "policies"]
 
 def policies() -> list[str]:
     """Names of all policies: of the sentiment model, and of tables of predictions."""
-    from monitoring import tables
-
     return sorted({*policy.policies(), *tables.policies()})
 
 
 def monitor(name: str, as_of: date, progress: Callable[[int, int], None] = lambda done, of: None) -> dict:
     """Measure and decide every complete window of a policy up to `as_of`; a summary as JSON."""
-    # Loads numba, which only the counting of tables needs.
-    from monitoring import tables
-
     if name in tables.policies():
+        # Loads numba, which only the counting of tables needs.
         from monitoring.tables.watch import watch as watch_table
 
         return watch_table(name, as_of, progress)

@@ -1,7 +1,6 @@
 """Alerts: one for each decline of a live model, to every configured channel, unless a known cause silences it."""
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -14,6 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from maeari import postgres
 from maeari.settings import Settings
+from maeari.text import one_line
 from monitoring.errors import AlertNotSent, NotSilenced
 from monitoring.windows import Window
 
@@ -23,8 +23,6 @@ WEBHOOK_SECONDS = 15
 
 _SENT_AT = {"mail": "mailed_at", "webhook": "posted_at"}
 _UNKNOWN = ("too_few_rows", "labels_pending")
-# Controls, and the marks that reorder a line or cannot be seen.
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
 
 
 class Judged(NamedTuple):
@@ -98,13 +96,13 @@ def letter(model: str, decline: Decline) -> Letter:
     """What is said of a decline; every line is one line, whatever stands in the data."""
     first, newest = decline
     since = "" if first.window == newest.window else f", since the window of {_range(first.window)}"
-    name = _one_line(model)
+    name = one_line(model, LONGEST_LINE)
     address = f"{_address()}/maeari/models/{quote(model, safe='')}/windows/{newest.window.start}/{newest.window.end}"
     return Letter(
         f"Maeari: {name} version {newest.version} has declined",
         (
             f"Model {name}, version {newest.version}, window {_range(newest.window)}: declined{since}.",
-            *(_one_line(reason) for reason in newest.reasons[:MOST_REASONS]),
+            *(one_line(reason, LONGEST_LINE) for reason in newest.reasons[:MOST_REASONS]),
             f"The page: {address}",
             "What to do: read the page. Look at the crawls if it names the pipeline. If Airflow asks under Required "
             "Actions whether a newly trained version may go live, answer. If the version was bad from the start: "
@@ -154,9 +152,8 @@ def _send(connection: Connection, alert_id: int, channels: Mapping[str, Callable
         try:
             send(message)
         except Exception as error:  # Whatever one channel raises, the other must still be tried.
-            failed[name] = _one_line(
-                str(error) if isinstance(error, AlertNotSent) else f"{type(error).__name__}: {error}"
-            )
+            problem = str(error) if isinstance(error, AlertNotSent) else f"{type(error).__name__}: {error}"
+            failed[name] = one_line(problem, LONGEST_LINE)
         else:
             _update(connection, alert_id, **{_SENT_AT[name]: datetime.now(UTC)})
     problem = "; ".join(f"{name}: {problem}" for name, problem in failed.items()) or None
@@ -189,7 +186,7 @@ def recipients() -> list[str]:
 
 def silence(model: str, until: date, reason: str, made_by: str) -> None:
     """Send no alert of the model up to the end of a day; its newest silence counts, so a past day ends one."""
-    reason = _one_line(reason)
+    reason = one_line(reason, LONGEST_LINE)
     if not reason:
         raise NotSilenced(f"A silence of {model} needs its reason: add --reason “…”. It is shown beside the alerts.")
     with postgres.connect("monitor") as connection, connection.cursor() as cursor:
@@ -200,7 +197,7 @@ def silence(model: str, until: date, reason: str, made_by: str) -> None:
             )
         cursor.execute(
             "insert into monitoring.silences (model, until_on, reason, made_by) values (%s, %s, %s, %s)",
-            (model, until, reason, _one_line(made_by)),
+            (model, until, reason, one_line(made_by, LONGEST_LINE)),
         )
 
 
@@ -286,7 +283,7 @@ def _record(connection: Connection, model: str, decline: Decline, kept: list[_Ke
         cursor.execute(
             "insert into monitoring.alerts (model, model_version, window_start, window_end, sentence)"
             " values (%s, %s, %s, %s, %s) returning alert_id",
-            (model, newest.version, *first.window, _one_line(newest.reasons[0]) if newest.reasons else ""),
+            (model, newest.version, *first.window, one_line(newest.reasons[0], LONGEST_LINE) if newest.reasons else ""),
         )
         return cursor.fetchone()[0]
 
@@ -309,7 +306,3 @@ def _address() -> str:
 
 def _range(window: Window) -> str:
     return f"{window.start} to {window.end}"
-
-
-def _one_line(text: str) -> str:
-    return " ".join(_CONTROLS.sub(" ", text).split())[:LONGEST_LINE]

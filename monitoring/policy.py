@@ -17,6 +17,7 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 class WindowLength(StrEnum):
     """How long one monitored window is."""
 
+    day = "day"
     week = "week"
     month = "month"
     quarter = "quarter"

@@ -33,7 +33,7 @@ def monitor(policy: str, as_of: date, progress: Callable[[int, int], None] = lam
         deployments = windows.read_deployments(connection, rules.model)
         found = windows.complete_windows(rules.window, deployments[0].effective_on, as_of) if deployments else []
         if not found:
-            return _summary(policy, as_of, [], asks=False)
+            return summary(policy, as_of, [], asks=False)
         eye = _Eye(connection, rules, deployments)
         known, drawn = store.read(connection, rules.model), store.read_reports(connection, rules.model)
         inputs = {window: eye.inputs_sha256(window) for window in found}
@@ -56,7 +56,7 @@ def monitor(policy: str, as_of: date, progress: Callable[[int, int], None] = lam
                 store.replace(connection, rules.model, decided)
             progress(number, len(found))
         asks = _asks_for_retraining(connection, rules.model, verdicts[-1], deployments, as_of)
-        return _summary(policy, as_of, verdicts, asks)
+        return summary(policy, as_of, verdicts, asks)
 
 
 def draw_report(policy: str, day: date) -> Path:
@@ -156,7 +156,8 @@ def _asks_for_retraining(
     return request is None or (request.outcome != "waiting" and request.as_of < as_of)
 
 
-def _summary(policy: str, as_of: date, verdicts: list[Verdict], asks: bool) -> dict:
+def summary(policy: str, as_of: date, verdicts: list[Verdict], asks: bool) -> dict:
+    """What was decided, as JSON; `asks` says whether a new version is wanted."""
     return {
         "policy": policy,
         "as_of": as_of.isoformat(),

@@ -49,7 +49,9 @@ class Deployment(NamedTuple):
 
 
 def window_of(length: WindowLength, day: date) -> Window:
-    """The window that holds a day: Monday to Sunday, a calendar month, or a calendar quarter."""
+    """The window that holds a day: the day, Monday to Sunday, a calendar month, or a calendar quarter."""
+    if length == WindowLength.day:
+        return Window(day, day)
     if length == WindowLength.week:
         start = day - timedelta(days=day.weekday())
         return Window(start, start + timedelta(days=6))

@@ -93,6 +93,19 @@ def new_warehouse(postgres: str):
     return make
 
 
+@pytest.fixture(scope="session")
+def new_registry(postgres: str):
+    """A function that makes one more empty database for MLflow and returns its owner's address."""
+    server = postgres.rpartition("/")[0]
+
+    def make() -> str:
+        name = f"registry_{next(_numbers)}"
+        _execute(f"{server}/postgres", f"create database {name}")
+        return f"{server}/{name}"
+
+    return make
+
+
 @pytest.fixture
 def warehouse(new_warehouse, monkeypatch) -> str:
     """The owner's address of an empty warehouse, which `maeari.postgres.connect` uses during the test."""

@@ -234,7 +234,8 @@ def _looks(words: Sequence[Word], at: Mapping[str, tuple[float, float]]) -> list
                 "customdata": [[word.link, f"{word.texts:,} texts{', new' if word.is_new else ''}"] for word in chosen],
                 "marker": {
                     "size": [size_of[word.term] for word in chosen],
-                    "color": "var(--edge)" if look == NO_LOOK else colour,
+                    # Hollow, since the greys are those of topics.
+                    "color": "var(--page)" if look == NO_LOOK else colour,
                     "symbol": "circle" if look == NO_LOOK else symbol,
                     "opacity": 0.85,
                     "line": {"color": "var(--text)", "width": [3 if word.is_new else 0.5 for word in chosen]},

@@ -7,8 +7,8 @@ import numpy as np
 from psycopg2.extensions import cursor as Cursor
 from scipy.stats import hypergeom
 
+from maeari.statistics import holm_adjusted
 from ml.associations.config import AssociationsConfig
-from ml.statistics import holm_adjusted
 
 # `period_texts` is the view of the texts of the period at hand, which `mine` makes: text_no and terms, each once.
 _VOCABULARY = """

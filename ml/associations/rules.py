@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from maeari.statistics import holm_adjusted
 from ml.associations.config import AssociationsConfig
 from ml.associations.pairs import exact_p_values
-from ml.statistics import holm_adjusted
 
 _METRICS = ("antecedent support", "consequent support", "support", "lift")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from maeari.statistics import Interval, mcnemar_p_value, wilson_interval
+from maeari.statistics import Interval, holm_adjusted, mcnemar_p_value, wilson_interval
 from ml.churn.backtest import Tested
 from ml.churn.compare import segments
 from ml.churn.config import ChurnConfig
@@ -19,7 +19,6 @@ from ml.statistics import (
     calibration_bins,
     delong_difference,
     estimate,
-    holm_adjusted,
     normal_p_value,
     paired_difference,
     roc_auc_interval,

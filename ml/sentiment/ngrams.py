@@ -7,35 +7,11 @@ holds its weight and the square of its scale. A score is the sum of the weights 
 length of their scales, so that each occurrence's part can be given to the characters that it covers.
 """
 
-import tempfile
-from pathlib import Path
-
-import numba
 import numpy as np
 
-from maeari.settings import Settings
+from maeari.compiling import compiler
 
-
-def _can_write(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
-
-
-def _compiler():
-    """`numba.njit`, keeping its work beside the byte code, else in the home, else only in this process."""
-    if _can_write(Path(__file__).parent / "__pycache__"):
-        return numba.njit(nogil=True, cache=True)
-    if _can_write(Settings().path("cache", "numba")):
-        numba.config.CACHE_DIR = str(Settings().path("cache", "numba"))
-        return numba.njit(nogil=True, cache=True)
-    return numba.njit(nogil=True)
-
-
-compiled = _compiler()
+compiled = compiler(__file__)
 
 _SPACE, _ZERO = 32, 48
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)

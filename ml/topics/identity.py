@@ -5,11 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from maeari.text import one_line
 from ml.topics.matching import match
 
 LONGEST_NAME = 60
 _LINE = re.compile(r"(\d{1,6}) ?[:=] ?(.*)")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_LONGEST_LINE = LONGEST_NAME + len("123456 : ")
 
 
 def identified(topics: Sequence[dict], live: Sequence[dict], flows: np.ndarray | None, next_id: int) -> dict:
@@ -71,7 +72,7 @@ def renamed(topics: Sequence[dict], text: str) -> tuple[list[dict], list[str]]:
     known = {topic["topic_id"]: topic for topic in topics}
     names: dict[int, str] = {}
     unknown = []
-    lines = (" ".join(_CONTROL.sub(" ", line).split()) for line in text.splitlines())
+    lines = (one_line(line, _LONGEST_LINE) for line in text.splitlines())
     for line in filter(None, lines):
         parts = _LINE.match(line)
         if parts is None or int(parts[1]) not in known:

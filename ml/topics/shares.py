@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 from scipy import stats
 
 from maeari import clock, postgres
-from ml.statistics import holm_adjusted
+from maeari.statistics import holm_adjusted
 from ml.texts.collection import Collection, Every, known_texts
 from ml.texts.periods import TEXTS_NEEDED, Slice, note_of_too_few, slices
 

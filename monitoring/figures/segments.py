@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special
 
-from maeari.statistics import Interval
+from maeari.statistics import Interval, holm_adjusted
 from monitoring.figures import LOWER_IS_BETTER, Z_95, Figure, binary, multiclass, regression
 from monitoring.figures.binary import ScoreCounts
 from monitoring.figures.multiclass import ClassCounts
@@ -58,7 +58,7 @@ def worst(
         before, now = (_realized(counts, figure) for counts in (reference, window))
         if min(before.rows, now.rows) >= min_labelled_rows and not math.isnan(before.value + now.value):
             looked_at.append((name, before, now, *_lost(before, now, figure in LOWER_IS_BETTER)))
-    adjusted = _holm([p_value for *_, p_value in looked_at])
+    adjusted = holm_adjusted([p_value for *_, p_value in looked_at])
     found = [
         Segment(name, before, now, drop, p_value, len(looked_at))
         for (name, before, now, drop, _), p_value in zip(looked_at, adjusted, strict=True)
@@ -114,14 +114,6 @@ def _lost(before: Figure, now: Figure, lower_is_better: bool) -> tuple[Interval,
     above = math.hypot(better.high - better.value, worse.value - worse.low)
     distance = Z_95 * value / below if below > 0 else math.copysign(math.inf, value or -1)
     return Interval(value, value - below, value + above), float(special.ndtr(-distance))
-
-
-def _holm(p_values: list[float]) -> list[float]:
-    order = np.argsort(p_values, kind="stable")
-    factors = len(p_values) - np.arange(len(p_values))
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(1, np.maximum.accumulate(np.array(p_values)[order] * factors))
-    return adjusted.tolist()
 
 
 def _normal(lost: np.ndarray) -> Interval:

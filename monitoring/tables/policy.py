@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from maeari.settings import Settings
 from monitoring.errors import PolicyError
+from monitoring.policy import WindowLength
 
 COMMITTED = Path(__file__).parent.parent / "table_policies"
 MOST_CLASSES = 10
@@ -121,7 +122,7 @@ class TablePolicy(_Part):
     task: Task
     predictions: Predictions
     labels: Labels
-    window: Literal["day", "week", "month", "quarter"]
+    window: WindowLength
     reference: Reference
     recompute_days: int = Field(default=7, ge=1)
     """Days before the newest known one that are redone, since rows and labels may arrive late."""

@@ -1,22 +1,19 @@
 """Where a policy's rows come from: one SELECT of fields of eight bytes, read by binary COPY."""
 
 import os
-import tempfile
 import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from difflib import get_close_matches
-from pathlib import Path
 
-import numba
 import numpy as np
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from maeari import clock
-from maeari.settings import Settings
+from maeari.compiling import compiler
 from monitoring.errors import PolicyError
 from monitoring.tables.policy import Labels, Predictions, TablePolicy
 
@@ -50,26 +47,7 @@ _UNIQUE_COLUMNS = """
 """
 
 
-def _can_write(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
-
-
-def _compiler():
-    """`numba.njit`, keeping its work beside the byte code, else in the home, else only in this process."""
-    if _can_write(Path(__file__).parent / "__pycache__"):
-        return numba.njit(nogil=True, cache=True)
-    if _can_write(Settings().path("cache", "numba")):
-        numba.config.CACHE_DIR = str(Settings().path("cache", "numba"))
-        return numba.njit(nogil=True, cache=True)
-    return numba.njit(nogil=True)
-
-
-compiled = _compiler()
+compiled = compiler(__file__)
 
 Days = tuple[date, date]
 """The first and the last of some days on end."""

@@ -14,12 +14,12 @@ from monitoring.figures.binary import ScoreCounts
 from monitoring.figures.decision import Decision, Limits, WindowFigures, decide
 from monitoring.figures.regression import ErrorCounts
 from monitoring.metrics import Measured, Metric
-from monitoring.policy import WindowLength
 from monitoring.tables import sketches
 from monitoring.tables.distances import coarse_counts, distance, missing_share_difference, psi
 from monitoring.tables.policy import TablePolicy, load
 from monitoring.tables.sketches import ALL, WindowSketch
 from monitoring.verdict import Verdict
+from monitoring.watch import summary
 from monitoring.windows import Window, complete_windows, read_deployments, version_at
 
 MISSING_MORE = 0.05
@@ -29,8 +29,8 @@ SCORE_PSI = 0.1
 USUAL_WINDOWS = 8
 VOLUME = (0.5, 2.0)
 """Rows over the median of earlier windows, outside of which a window says so."""
-UNITS = {"accuracy": "accuracy", "mean_absolute_error": "mean absolute error"}
 MAIN = {"binary": "accuracy", "regression": "mean_absolute_error"}
+"""The figure that a verdict is about."""
 METHODS = {
     "psi": "PSI",
     "jensen_shannon": "Jensen-Shannon distance",
@@ -46,7 +46,7 @@ def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) ->
     """Bring the policy's sketches up to date, then measure and decide every window that has ended by `as_of`.
 
     Windows begin after the reference's last day. Verdicts and figures are put in place of earlier ones, so that running
-    it again adds nothing. Returns a summary as JSON, shaped as that of `monitoring.watch.monitor`.
+    it again adds nothing. Returns `monitoring.watch.summary`.
     """
     policy = load(name)
     if policy.task not in _TASKS:
@@ -56,7 +56,14 @@ def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) ->
         )
     sketches.update(policy, as_of, progress)
     with postgres.connect("monitor") as connection, postgres.advisory_lock(connection, f"monitor {policy.model}"):
-        history = [_Seen(connection, policy, window, as_of) for window in _windows(connection, policy, as_of)]
+        found = _windows(connection, policy, as_of)
+        days = policy.reference.from_, policy.reference.until
+        versions = {version for _, version in found}
+        references = {version: sketches.read(connection, policy, version, *days) for version in versions}
+        history = [
+            _Seen(policy, window, sketches.read(connection, policy, version, *window), references[version], as_of)
+            for window, version in found
+        ]
         decisions = decide([seen.figures for seen in history], _limits(policy))
         _put_volume(history)
         verdicts = []
@@ -70,40 +77,23 @@ def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) ->
             )
         if verdicts:
             store.forget_other_windows(connection, policy.model, [verdict.window for verdict in verdicts])
-    return {
-        "policy": name,
-        "as_of": as_of.isoformat(),
-        "newest_verdict": verdicts[-1].verdict if verdicts else None,
-        "retrain": bool(verdicts) and verdicts[-1].verdict == "declined",
-        "windows": [
-            {
-                "start": verdict.window.start.isoformat(),
-                "end": verdict.window.end.isoformat(),
-                "version": verdict.version,
-                "verdict": verdict.verdict,
-                "rows": verdict.rows,
-                "reasons": list(verdict.reasons),
-            }
-            for verdict in verdicts
-        ],
-    }
+    return summary(name, as_of, verdicts, asks=bool(verdicts) and verdicts[-1].verdict == "declined")
 
 
 class _Seen:
     """One window: its sketch, its version's reference, and every figure of both."""
 
-    def __init__(self, connection: Connection, policy: TablePolicy, window: tuple[Window, int], as_of: date) -> None:
-        self.policy = policy
-        self.window, version = window
+    def __init__(
+        self, policy: TablePolicy, window: Window, sketch: WindowSketch, reference: WindowSketch, as_of: date
+    ) -> None:
+        self.policy, self.window, self.sketch, self.reference = policy, window, sketch, reference
         self.task = _TASKS[policy.task]
-        self.sketch = sketches.read(connection, policy, version, self.window.start, self.window.end)
-        self.reference = sketches.read(connection, policy, version, policy.reference.from_, policy.reference.until)
         self.counts, self.usual = _counts(policy, self.sketch), _counts(policy, self.reference)
         due = self.window.end + timedelta(days=policy.labels.after_days)
         self.figures = WindowFigures(
             self.window.start,
             self.window.end,
-            version,
+            sketch.version,
             self.sketch.rows,
             self._level(self.counts),
             self._level(self.usual),
@@ -111,8 +101,8 @@ class _Seen:
             due if due > as_of else None,
         )
         self.realized = self.task.realized(self.counts[ALL]) if ALL in self.counts else {}
-        self.is_estimable = ALL in self.counts and ALL in self.usual
-        self.estimated = self.task.estimated(self.usual[ALL], self.counts[ALL]) if self.is_estimable else {}
+        is_known = ALL in self.counts and ALL in self.usual
+        self.estimated = self.task.estimated(self.usual[ALL], self.counts[ALL]) if is_known else {}
         self.volume: tuple[str, ...] = ()
 
     def _level(self, counts: Mapping[str, ScoreCounts | ErrorCounts]) -> Level:
@@ -151,7 +141,7 @@ def _windows(connection: Connection, policy: TablePolicy, as_of: date) -> list[t
     """
     versions, deployments = sketches.versions(connection, policy), read_deployments(connection, policy.model)
     found = []
-    for window in complete_windows(WindowLength(policy.window), policy.reference.until + timedelta(days=1), as_of):
+    for window in complete_windows(policy.window, policy.reference.until + timedelta(days=1), as_of):
         if deployments:
             begun = deployments[0].effective_on <= window.end
             chosen = [version_at(deployments, window.end)] if begun else []
@@ -185,7 +175,7 @@ def _counts(policy: TablePolicy, window: WindowSketch) -> dict[str, ScoreCounts 
 
 def _limits(policy: TablePolicy) -> Limits:
     return Limits(
-        figure={"regression": "negative "}.get(policy.task, "") + UNITS[MAIN[policy.task]],
+        figure="negative mean absolute error" if policy.task == "regression" else "accuracy",
         min_rows=policy.min_rows,
         min_labelled_rows=policy.min_labelled_rows,
         **policy.declined.model_dump(),
@@ -246,14 +236,14 @@ def _why(seen: _Seen, decision: Decision, before: list[_Seen]) -> tuple[str, ...
         if math.isnan(expected.value):
             return ()
         return (
-            f"Estimate before the labels: {UNITS[main]} {expected.value:.3g} (95 % interval {expected.low:.3g} to "
+            f"Estimate before the labels: {_words(main)} {expected.value:.3g} (95 % interval {expected.low:.3g} to "
             f"{expected.high:.3g}). {told.sentence}",
         )
     if decision.verdict != "declined":
         return ()
     worst = segments.worst(_parts(seen.usual), _parts(seen.counts), main)
     found = [
-        f"Where: {one.name}, {UNITS[main]} {one.window.value:.3g} on {one.window.rows:,} rows, "
+        f"Where: {one.name}, {_words(main)} {one.window.value:.3g} on {one.window.rows:,} rows, "
         f"{one.reference.value:.3g} in the reference (p = {one.p_value:.1g} after {one.segments} looks)."
         for one in worst[:3]
     ]
@@ -265,6 +255,10 @@ def _why(seen: _Seen, decision: Decision, before: list[_Seen]) -> tuple[str, ...
             f"rest, {parts.relation.value:.3g} ({parts.relation.low:.3g} to {parts.relation.high:.3g})."
         )
     return tuple(found)
+
+
+def _words(figure: str) -> str:
+    return figure.replace("_", " ")
 
 
 def _parts(counts: Mapping[str, ScoreCounts | ErrorCounts]) -> dict[str, ScoreCounts | ErrorCounts]:

@@ -13,9 +13,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import yaml
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from maeari.postgres import connect
 from maeari.settings import CHECKOUT
+from web.app import create_app
 
 DAY = date(2026, 5, 31)
 ON_A_PAGE = 64
@@ -180,6 +183,14 @@ def demo_world(maeari_home):
     file.write_text(json.dumps({"today": "2025-03-30"}))
     yield file
     file.unlink()
+
+
+@pytest.fixture(scope="session")
+def pages() -> TestClient:
+    """The pages as one who is logged in asks for them."""
+    parent = FastAPI(openapi_url=None)
+    parent.mount("/maeari", create_app(lambda: None))
+    return TestClient(parent, raise_server_exceptions=False)
 
 
 class Airflow(ThreadingHTTPServer):

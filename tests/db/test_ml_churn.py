@@ -1,12 +1,10 @@
 """Training of the churn model against a real warehouse and registry."""
 
 import json
-from contextlib import closing
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-import psycopg2
 import pytest
 
 from maeari import clock, postgres
@@ -51,16 +49,11 @@ def fill(frame: pd.DataFrame) -> None:
 
 
 @pytest.fixture(scope="module")
-def months(new_warehouse, postgres):
+def months(new_warehouse, new_registry):
     """Customers at six month ends who leave by how late they are for their habit, and a registry of its own."""
-    server = postgres.rpartition("/")[0]
-    connection = psycopg2.connect(f"{server}/postgres")
-    connection.autocommit = True
-    with closing(connection), connection.cursor() as cursor:
-        cursor.execute("create database mlflow_of_churn")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAEARI_DATABASE_URL", new_warehouse())
-        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", f"{server}/mlflow_of_churn")
+        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", new_registry())
         frame = pd.concat([month(day) for day in MONTH_ENDS], ignore_index=True)
         frame.loc[::7, "mean_gap_days"] = np.nan
         columns = dict.fromkeys(frame.columns, "double precision") | {

@@ -6,7 +6,6 @@ Airflow is stood in for by a server that answers in the shapes of its REST API; 
 import hashlib
 import importlib
 import json
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -51,18 +50,13 @@ def change(statement: str, *parameters) -> None:
 
 
 @pytest.fixture(scope="module")
-def world(new_warehouse, postgres):
+def world(new_warehouse, new_registry):
     """A warehouse of 17 weeks of reviews, built by dbt, with a registry of its own."""
     from demo.world import World, week_of
 
-    server = postgres.rpartition("/")[0]
-    connection = psycopg2.connect(f"{server}/postgres")
-    connection.autocommit = True
-    with closing(connection), connection.cursor() as cursor:
-        cursor.execute("create database mlflow_of_sentiment")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAEARI_DATABASE_URL", new_warehouse())
-        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", f"{server}/mlflow_of_sentiment")
+        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", new_registry())
         reviews = World().written(AS_OF)
         by_week: dict[int, list] = {}
         for review in reviews:

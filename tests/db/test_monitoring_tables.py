@@ -155,6 +155,17 @@ def test_inputs_that_move_while_the_answers_hold_are_drift_and_no_decline(credit
     assert any(one.startswith("Pipeline: channel is missing in 6") for one in found[FIRST + timedelta(weeks=9)][1])
 
 
+def test_windows_may_be_days(credit, write_policy):
+    from monitoring.tables.watch import watch
+
+    daily = POLICY | {"window": "day", "min_rows": 100, "min_labelled_rows": 50}
+    summary = watch(write_policy("credit", daily), day(9) + timedelta(days=14))
+    assert [window["start"] for window in summary["windows"]] == [
+        (FIRST + timedelta(days=number)).isoformat() for number in range(28, 70)
+    ]
+    assert {window["verdict"] for window in summary["windows"]} <= {"stable", "drifted"}
+
+
 @pytest.mark.skipif(SHARED is None, reason="MAEARI_SHARED_DATA names the folder with bike_sharing")
 def test_a_model_of_early_2011_is_called_declined_when_the_season_turns(warehouse, write_policy):
     from sklearn.ensemble import HistGradientBoostingRegressor

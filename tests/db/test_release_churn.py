@@ -1,12 +1,10 @@
 """The release of churn versions against a real warehouse and registry; small models stand in for trained ones."""
 
 import json
-from contextlib import closing
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-import psycopg2
 import pytest
 
 from maeari import clock, postgres
@@ -29,16 +27,11 @@ def change(statement: str, *parameters) -> None:
 
 
 @pytest.fixture(scope="module")
-def months(new_warehouse, postgres):
+def months(new_warehouse, new_registry):
     """Customers at five month ends who leave by how late they are for their habit, and a registry of its own."""
-    server = postgres.rpartition("/")[0]
-    connection = psycopg2.connect(f"{server}/postgres")
-    connection.autocommit = True
-    with closing(connection), connection.cursor() as cursor:
-        cursor.execute("create database mlflow_of_churn_releases")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAEARI_DATABASE_URL", new_warehouse())
-        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", f"{server}/mlflow_of_churn_releases")
+        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", new_registry())
         frame = pd.concat([_month(day) for day in MONTH_ENDS])
         columns = dict.fromkeys(frame.columns, "double precision") | {
             "customer_id": "text", "as_of_on": "date", "churned_in_60d": "boolean", "labels_mature_on": "date",

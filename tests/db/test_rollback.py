@@ -1,7 +1,6 @@
 """Back to the version before, against a real warehouse and registry, and an Airflow that knows its users' passwords."""
 
 import json
-from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -85,16 +84,11 @@ def airflow(serve, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def registered(new_warehouse, postgres):
+def registered(new_warehouse, new_registry):
     """Three registered versions of churn, in a warehouse and a registry of their own."""
-    server = postgres.rpartition("/")[0]
-    connection = psycopg2.connect(f"{server}/postgres")
-    connection.autocommit = True
-    with closing(connection), connection.cursor() as cursor:
-        cursor.execute("create database mlflow_of_rollbacks")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAEARI_DATABASE_URL", new_warehouse())
-        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", f"{server}/mlflow_of_rollbacks")
+        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", new_registry())
         assert [register(number) for number in (1, 2, 3)] == [1, 2, 3]
         yield
 

@@ -1,11 +1,9 @@
 """Scoring of customers, their reasons and the marts that show both, on a real warehouse and registry."""
 
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
-import psycopg2
 import pytest
 
 from maeari import clock, postgres, warehouse
@@ -89,17 +87,13 @@ def build() -> None:
 
 
 @pytest.fixture(scope="module")
-def scored(new_warehouse, postgres):
+def scored(new_warehouse, new_registry):
     """Six month ends of customers, a version that takes effect when the newest ends, and its first scoring."""
     from ml.churn.score import score
 
-    server = postgres.rpartition("/")[0]
-    with closing(psycopg2.connect(f"{server}/postgres")) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        cursor.execute("create database mlflow_of_churn_scoring")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAEARI_DATABASE_URL", new_warehouse())
-        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", f"{server}/mlflow_of_churn_scoring")
+        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", new_registry())
         # Before anything is imported or scored the marts are there, and empty.
         warehouse.run_dbt(
             "build", "--select", "+retention_list", "+churn_outcomes", "churn_now", "--exclude-resource-type", "test"

@@ -3,10 +3,8 @@
 import json
 import subprocess
 import sys
-from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 
-import psycopg2
 import pytest
 
 from maeari import clock, postgres, warehouse
@@ -77,15 +75,11 @@ def reviews() -> list[tuple]:
 
 
 @pytest.fixture(scope="module")
-def landed(new_warehouse, postgres):
+def landed(new_warehouse, new_registry):
     """The reviews in a warehouse built by dbt, and two versions in its registry; none is released yet."""
-    server = postgres.rpartition("/")[0]
-    with closing(psycopg2.connect(f"{server}/postgres")) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        cursor.execute("create database mlflow_of_review_scoring")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAEARI_DATABASE_URL", new_warehouse())
-        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", f"{server}/mlflow_of_review_scoring")
+        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", new_registry())
         rows = reviews()
         land(rows)
         warehouse.run_dbt("run", "--select", "+int_reviews__versions")

@@ -4,10 +4,8 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import closing
 from datetime import date, timedelta
 
-import psycopg2
 import pytest
 from sklearn.metrics import normalized_mutual_info_score
 
@@ -70,18 +68,14 @@ def land(rows: list[tuple], source: str = "demo_news") -> None:
 
 
 @pytest.fixture(scope="module")
-def themes(new_warehouse, postgres):
+def themes(new_warehouse, new_registry):
     """The demo world's articles up to its event, analysed, with a registry of their own; the theme of each."""
     from ml.texts.analyse import analyse
     from ml.texts.collection import Collection
 
-    server = postgres.rpartition("/")[0]
-    with closing(psycopg2.connect(f"{server}/postgres")) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        cursor.execute("create database mlflow_of_topics")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAEARI_DATABASE_URL", new_warehouse())
-        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", f"{server}/mlflow_of_topics")
+        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", new_registry())
         patch.setenv("MAEARI_AS_OF", AS_OF.isoformat())
         articles = World().articles(AS_OF)
         land(

@@ -6,20 +6,10 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
-
-from web.app import create_app
 
 SEEDS = [Path(__file__).parents[1] / "browser" / name for name in ("warehouse.sql", "churn.sql")]
 PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
-
-
-@pytest.fixture(scope="module")
-def pages() -> TestClient:
-    parent = FastAPI(openapi_url=None)
-    parent.mount("/maeari", create_app(lambda: None))
-    return TestClient(parent, raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
-
-from web.app import create_app
 
 WAREHOUSE_SQL = Path(__file__).parents[1] / "browser" / "warehouse.sql"
 PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
@@ -32,13 +29,6 @@ insert into marts.dim_subjects values ('demo_cafe:old', 'demo_cafe', 'old', '옛
 insert into marts.weekly_sentiment
 select '2026-05-25', 'demo_bookshop', 'book-' || n, '책 100%% ' || n, 10, 5, 5 from generate_series(1, 60) n;
 """
-
-
-@pytest.fixture(scope="module")
-def pages() -> TestClient:
-    parent = FastAPI(openapi_url=None)
-    parent.mount("/maeari", create_app(lambda: None))
-    return TestClient(parent, raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="module")

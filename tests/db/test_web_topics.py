@@ -8,20 +8,10 @@ from pathlib import Path
 import networkx
 import psycopg2
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
-
-from web.app import create_app
 
 SEEDS = [Path(__file__).parents[1] / "browser" / name for name in ("warehouse.sql", "topics.sql")]
 PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
-
-
-@pytest.fixture(scope="module")
-def pages() -> TestClient:
-    parent = FastAPI(openapi_url=None)
-    parent.mount("/maeari", create_app(lambda: None))
-    return TestClient(parent, raise_server_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +108,11 @@ def test_each_word_and_line_of_the_network_leads_to_texts_that_hold_them(pages, 
     links = {unescape(one) for one in re.findall(r'id="(?:word|pair)-\d+" href="([^"]+)"', page)}
     assert len(links) > 40
     assert all("copies=false" in link and "period=2026-05-25" in link for link in links)
-    word = next(link for link in links if "script" in link)
-    assert "demo_news%3A" not in html(pages, word.removeprefix("/maeari"))
+    planted = sorted((link for link in links if "script" in link), key=lambda link: link.count("&term="))
+    alone, pair = planted[0], planted[-1]
+    assert (alone.count("term="), pair.count("term=")) == (1, 2)
+    assert len(re.findall("<article", html(pages, alone.removeprefix("/maeari")))) == 11
+    assert "No article matches." in html(pages, pair.removeprefix("/maeari"))
     found = html(pages, "/news?every=week&period=2026-05-25&term=카페&term=거리")
     assert len(re.findall("<article", found)) == 12
     assert "No article matches." in html(pages, "/news?term=카페&term=없다")

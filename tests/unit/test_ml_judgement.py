@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maeari.statistics import holm_adjusted
 from ml.judgement import ACCURACY, ROC_AUC, Side, Unseen, judge
 from ml.question import approval_body
-from ml.statistics import calibration_error, holm_adjusted, paired_difference
+from ml.statistics import calibration_error, paired_difference
 
 ROWS = 4_000
 random = np.random.default_rng(7)

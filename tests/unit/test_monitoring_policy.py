@@ -80,6 +80,7 @@ def test_windows_are_whole_and_follow_one_another(length, since, span):
 
 def test_windows_begin_where_the_calendar_says():
     day = date(2026, 5, 31)
+    assert window_of(WindowLength.day, day) == Window(day, day)
     assert window_of(WindowLength.week, day) == Window(date(2026, 5, 25), day)
     assert window_of(WindowLength.month, day) == Window(date(2026, 5, 1), day)
     assert window_of(WindowLength.quarter, date(2025, 12, 31)) == Window(date(2025, 10, 1), date(2025, 12, 31))

@@ -11,8 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from maeari.statistics import wilson_interval
-from ml.statistics import holm_adjusted
+from maeari.statistics import holm_adjusted, wilson_interval
 from ml.texts.collection import Every
 from ml.texts.corpus import Corpus
 from ml.topics import shares
