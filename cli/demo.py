@@ -195,7 +195,7 @@ def _run_the_way() -> None:
             imported = airflow.client.trigger("import_events", conf) if delivered.result() else None
             if started:
                 monitored = airflow.follow_started_by("Monitor the model", "monitor_models", scored)
-                if airflow.task(monitored, "ask_for_retraining")["state"] == "success":
+                if airflow.task(monitored, "retrain_sentiment")["state"] == "success":
                     trained = airflow.follow_started_by(
                         "Train a challenger on newer reviews", "train_sentiment", monitored
                     )

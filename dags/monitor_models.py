@@ -1,9 +1,9 @@
 """
 ### Watch the released models
 
-Runs when reviews have been scored, one task a policy: measures every complete window, decides, draws the pages. If the
-newest window of a live model is called `declined` and no challenger waits for its approval, it asks for retraining.
-A rerun replaces the same windows and draws only what changed.
+Runs when reviews or customers have been scored, one task a policy: measures every complete window, decides, draws the
+pages. If the newest window of a live model is called `declined` and no challenger waits for its approval, it asks for
+retraining. A rerun replaces the same windows and draws only what changed.
 
 A decline is told once, by mail and to a webhook, whichever is configured; `maeari alerts` lists what was sent, and
 `maeari silence` keeps a model quiet for a known cause.
@@ -22,7 +22,7 @@ from maeari import assets
 from maeari.clock import business_day
 from maeari.settings import Settings
 
-SENTIMENT_RETRAINING = Asset(assets.SENTIMENT_RETRAINING)
+RETRAINING = {"sentiment": Asset(assets.SENTIMENT_RETRAINING), "churn": Asset(assets.CHURN_RETRAINING)}
 
 
 class WebhookNotifier(BaseNotifier):
@@ -57,13 +57,13 @@ def channels() -> dict:
 
 
 @dag(
-    schedule=Asset(assets.SENTIMENT_PREDICTIONS),
+    schedule=Asset(assets.SENTIMENT_PREDICTIONS) | Asset(assets.CHURN_PREDICTIONS),
     start_date=datetime(2024, 1, 1, tzinfo=UTC),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
-    tags=["monitoring", "sentiment"],
+    tags=["monitoring", "sentiment", "churn"],
 )
 def monitor_models():
     @task
@@ -78,11 +78,11 @@ def monitor_models():
 
         return monitor(policy, as_of=business_day(dag_run))
 
-    @task(outlets=[SENTIMENT_RETRAINING])
-    def ask_for_retraining(summaries: list[dict], dag_run=None):
-        if not any(summary["policy"] == "sentiment" and summary["retrain"] for summary in summaries):
-            raise AirflowSkipException("No live model has newly declined, or its challenger already waits.")
-        yield Metadata(SENTIMENT_RETRAINING, {"as_of": business_day(dag_run).isoformat()})
+    @task(trigger_rule=TriggerRule.ALL_DONE)
+    def ask_for_retraining(summaries: list[dict], model: str, dag_run=None):
+        if not any(summary["policy"] == model and summary["retrain"] for summary in summaries):
+            raise AirflowSkipException(f"No version of {model} has newly declined, or its challenger already waits.")
+        yield Metadata(RETRAINING[model], {"as_of": business_day(dag_run).isoformat()})
 
     # Also when one policy failed: the others may have declined. A channel that is away is tried for an hour.
     @task(
@@ -106,7 +106,8 @@ def monitor_models():
         return found
 
     verdicts = monitor.expand(policy=list_policies())
-    ask_for_retraining(verdicts)
+    for model, retraining in RETRAINING.items():
+        ask_for_retraining.override(task_id=f"retrain_{model}", outlets=[retraining])(verdicts, model)
     verdicts >> alert()
 
 

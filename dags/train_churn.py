@@ -1,7 +1,8 @@
 """
 ### Train the churn model
 
-Runs on the third of the month, when the events of the month before are usually in. Learns from the month ends whose
+Runs on the third of the month, when the events of the month before are usually in, and when monitoring has called the
+live version declined. Learns from the month ends whose
 customers are known to have left or stayed by that day, registers a challenger with its card, and hands it on to
 `release_model`; nothing goes live by itself. A rerun registers one more version, whose question supersedes the earlier
 one's.
@@ -18,7 +19,7 @@ Airflow.
 
 from datetime import timedelta
 
-from airflow.sdk import Asset, CronTriggerTimetable, Metadata, dag, task
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, Metadata, dag, task
 
 from maeari import assets, clock
 from maeari.clock import business_day
@@ -28,7 +29,10 @@ CHURN_CHALLENGER = Asset(assets.CHURN_CHALLENGER)
 
 # Without a start date, since with one the month that has begun would be made up for at once.
 @dag(
-    schedule=CronTriggerTimetable("0 6 3 * *", timezone=clock.zone().key, run_immediately=timedelta(0)),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 6 3 * *", timezone=clock.zone().key, run_immediately=timedelta(0)),
+        assets=Asset(assets.CHURN_RETRAINING),
+    ),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},

@@ -22,7 +22,6 @@ MOST_REASONS = 6
 WEBHOOK_SECONDS = 15
 
 _SENT_AT = {"mail": "mailed_at", "webhook": "posted_at"}
-_UNKNOWN = ("too_few_rows", "labels_pending")
 
 
 class Judged(NamedTuple):
@@ -71,14 +70,16 @@ class Letter(NamedTuple):
 def current_decline(judged: Sequence[Judged], live_version: int | None) -> Decline | None:
     """The decline that the newest of some windows, oldest first, belongs to.
 
-    None unless the newest window is called declined and its version is the live one (any is while none is on record).
-    Windows that could not be decided do not end a decline, as they do not for the verdict.
+    Windows whose labels are pending are not looked at: what was decided last counts until they are. None unless the
+    newest other window is called declined and its version is the live one (any is while none is on record). Windows
+    that could not be decided do not end a decline, as they do not for the verdict.
     """
+    judged = [one for one in judged if one.verdict != "labels_pending"]
     if not judged or judged[-1].verdict != "declined" or live_version not in (None, judged[-1].version):
         return None
     first = newest = judged[-1]
     for one in reversed(judged):
-        if one.version != newest.version or one.verdict not in ("declined", *_UNKNOWN):
+        if one.version != newest.version or one.verdict not in ("declined", "too_few_rows"):
             break
         if one.verdict == "declined":
             first = one

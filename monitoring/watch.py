@@ -55,7 +55,7 @@ def monitor(policy: str, as_of: date, progress: Callable[[int, int], None] = lam
             if decided != known.get(one.window):
                 store.replace(connection, rules.model, decided)
             progress(number, len(found))
-        asks = _asks_for_retraining(connection, rules.model, verdicts[-1], deployments, as_of)
+        asks = asks_for_retraining(connection, rules.model, verdicts, deployments, as_of)
         return summary(policy, as_of, verdicts, asks)
 
 
@@ -145,12 +145,15 @@ def _page(model: str, window: Window) -> Path:
     return Settings().path("reports", model, f"{window.start}_{window.end}", "drift.html")
 
 
-def _asks_for_retraining(
-    connection: Connection, model: str, newest: Verdict, deployments: list[Deployment], as_of: date
+def asks_for_retraining(
+    connection: Connection, model: str, verdicts: list[Verdict], deployments: list[Deployment], as_of: date
 ) -> bool:
     """Whether the newest verdict wants a challenger that nobody has made: the live version declined, none waits, and
-    none was already put to the approver with this day's knowledge."""
-    if newest.verdict != "declined" or windows.version_at(deployments, date.max) != newest.version:
+    none was already put to the approver with this day's knowledge. Windows whose labels are pending are passed over."""
+    newest = next((verdict for verdict in reversed(verdicts) if verdict.verdict != "labels_pending"), None)
+    if newest is None or newest.verdict != "declined":
+        return False
+    if deployments and windows.version_at(deployments, date.max) != newest.version:
         return False
     request = store.newest_request(connection, model)
     return request is None or (request.outcome != "waiting" and request.as_of < as_of)

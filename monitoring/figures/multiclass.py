@@ -19,14 +19,14 @@ from monitoring.figures import (
 from monitoring.figures.binary import PRIOR_CURVE, PRIOR_PRECISION, REPLICATES, calibrated, fit_curve
 
 CLASS_PRECISION = 4.0
+_BY_BIN = ("rows", "confidence_sums", "labelled", "labelled_confidence_sums", "right")
 
 
 @dataclass(frozen=True, eq=False)
 class ClassCounts:
     """Rows by predicted class and bin of the confidence in it, with what is known of their true classes.
 
-    `edges` are the inner edges of K bins on [0, 1]. `rows` and the sums of confidence have the shape (classes, K),
-    `labelled` the shape (predicted class, true class, K).
+    `edges` are the inner edges of K bins on [0, 1]. All but `confusion` have the shape (predicted class, K).
     """
 
     classes: tuple[str, ...]
@@ -35,28 +35,30 @@ class ClassCounts:
     confidence_sums: np.ndarray
     labelled: np.ndarray
     labelled_confidence_sums: np.ndarray
+    right: np.ndarray
+    """Labelled rows whose predicted class is the true one."""
+    confusion: np.ndarray
+    """Labelled rows by predicted and true class: (classes, classes)."""
 
     def __post_init__(self) -> None:
         classes, bins = len(self.classes), len(self.edges) + 1
-        wanted = {
-            "rows": (classes, bins),
-            "confidence_sums": (classes, bins),
-            "labelled": (classes, classes, bins),
-            "labelled_confidence_sums": (classes, bins),
-        }
-        for name, shape in wanted.items():
+        for name in (*_BY_BIN, "confusion"):
+            shape = (classes, classes if name == "confusion" else bins)
             if np.shape(getattr(self, name)) != shape:
                 raise ValueError(
                     f"{name} has the shape {np.shape(getattr(self, name))}; {classes} classes and {bins} bins of "
                     f"confidence want {shape}."
                 )
-        whole_counts("ClassCounts", self.rows, self.labelled)
-        if (self.labelled.sum(axis=1) > self.rows).any():
-            raise ValueError("A bin has more labelled rows than rows.")
+        whole_counts("ClassCounts", self.rows, self.labelled, self.right, self.confusion)
+        if (self.labelled > self.rows).any() or (self.right > self.labelled).any():
+            raise ValueError("A bin has more labelled rows than rows, or more right ones than labelled.")
+        seen = (self.confusion.sum(axis=1), np.diag(self.confusion))
+        if not all(map(np.array_equal, seen, (self.labelled.sum(axis=1), self.right.sum(axis=1)))):
+            raise ValueError("The confusion matrix holds other rows than the bins do; count both from the same rows.")
 
     def __add__(self, other: "ClassCounts") -> "ClassCounts":
         _together(self, other)
-        names = ("rows", "confidence_sums", "labelled", "labelled_confidence_sums")
+        names = (*_BY_BIN, "confusion")
         return replace(self, **{name: getattr(self, name) + getattr(other, name) for name in names})
 
     @classmethod
@@ -73,36 +75,23 @@ class ClassCounts:
         confidence, known = np.asarray(confidence, dtype=float), true >= 0
         bins = np.searchsorted(edges, confidence, side="right")
         flat = (len(classes), len(edges) + 1)
-        rows, labelled = np.zeros(flat, dtype=int), np.zeros((len(classes), *flat), dtype=int)
+        rows, labelled, right = (np.zeros(flat, dtype=int) for _ in range(3))
         sums, labelled_sums = np.zeros(flat), np.zeros(flat)
+        confusion = np.zeros((len(classes), len(classes)), dtype=int)
+        is_right = known & (predicted == true)
         np.add.at(rows, (predicted, bins), 1)
         np.add.at(sums, (predicted, bins), confidence)
-        np.add.at(labelled, (predicted[known], true[known], bins[known]), 1)
+        np.add.at(labelled, (predicted[known], bins[known]), 1)
         np.add.at(labelled_sums, (predicted[known], bins[known]), confidence[known])
-        return cls(tuple(classes), edges, rows, sums, labelled, labelled_sums)
-
-    @property
-    def confusion(self) -> np.ndarray:
-        """Labelled rows by predicted and true class."""
-        return self.labelled.sum(axis=2)
-
-    @property
-    def labelled_rows(self) -> np.ndarray:
-        """Labelled rows by predicted class and bin."""
-        return self.labelled.sum(axis=1)
-
-    @property
-    def right(self) -> np.ndarray:
-        """Labelled rows whose predicted class is the true one, by class and bin."""
-        return np.einsum("iik->ik", self.labelled)
+        np.add.at(right, (predicted[is_right], bins[is_right]), 1)
+        np.add.at(confusion, (predicted[known], true[known]), 1)
+        return cls(tuple(classes), edges, rows, sums, labelled, labelled_sums, right, confusion)
 
     def confidence(self, labelled: bool = False) -> np.ndarray:
         """The mean confidence by class and bin of all rows or of the labelled; the middle of a bin without any."""
         outer = np.concatenate([[0.0], self.edges, [1.0]])
         found = (
-            ratio(self.labelled_confidence_sums, self.labelled_rows)
-            if labelled
-            else ratio(self.confidence_sums, self.rows)
+            ratio(self.labelled_confidence_sums, self.labelled) if labelled else ratio(self.confidence_sums, self.rows)
         )
         return np.where(np.isnan(found), (outer[1:] + outer[:-1]) / 2, found)
 
@@ -135,7 +124,7 @@ def estimated(reference: ClassCounts, window: ClassCounts, seed: int = 0) -> dic
         return {name: Figure(math.nan, 0.0, 1.0, rows) for name in ("accuracy", "macro_f1")}
     _together(reference, window)
     random = np.random.default_rng(seed)
-    here, there, labelled = reference.confidence(labelled=True), window.confidence(), reference.labelled_rows
+    here, there, labelled = reference.confidence(labelled=True), window.confidence(), reference.labelled
     usual, now = _calibrated(labelled, reference.right, here, (here, there))
     mistakes = _mistakes(reference.confusion)
     drawn = random.binomial(labelled, usual, (REPLICATES, *usual.shape))
@@ -155,7 +144,7 @@ def compared(reference: ClassCounts, window: ClassCounts, seed: int = 0) -> Comp
     here, there = reference.confidence(labelled=True), window.confidence(labelled=True)
 
     def sample(counts: ClassCounts, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        labelled, mistakes = counts.labelled_rows, _mistakes(counts.confusion)
+        labelled, mistakes = counts.labelled, _mistakes(counts.confusion)
         (chance,) = _calibrated(labelled, counts.right, confidence, (confidence,))
         total = int(labelled.sum())
         drawn = random.multinomial(total, ratio(labelled, total).ravel(), REPLICATES).reshape(-1, *labelled.shape)

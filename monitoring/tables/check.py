@@ -9,6 +9,7 @@ from psycopg2.extensions import connection as Connection
 
 from maeari import clock, postgres
 from monitoring.errors import BadRows, PolicyError
+from monitoring.tables import reference as references
 from monitoring.tables import source as sources
 from monitoring.tables.policy import load
 from monitoring.tables.source import Days, Source
@@ -32,12 +33,11 @@ def check(name: str, as_of: date | None = None) -> list[str]:
     if problems:
         raise PolicyError("\n".join(problems))
     versions = ", ".join(map(str, facts.versions))
-    reference = policy.reference
     return [
         f"{policy.predictions.origin}: {facts.rows:,} predictions of version {versions} from {facts.first} to "
         f"{facts.last}.",
         f"{policy.labels.origin}: {facts.labelled:,} of them have a label that was known on {today}.",
-        f"Reference from {reference.from_} to {reference.until}: {facts.reference_rows:,} predictions, "
+        f"Reference from {facts.reference[0]} to {facts.reference[1]}: {facts.reference_rows:,} predictions, "
         f"{facts.reference_labelled:,} with a label.",
     ]
 
@@ -63,12 +63,13 @@ class _Facts:
     last: date | None
     versions: tuple[int, ...]
     later_rows: int
+    reference: Days
     reference_rows: int
     reference_labelled: int
 
 
 def _read_facts(connection: Connection, source: Source, today: date) -> _Facts:
-    reference = source.policy.reference
+    reference = references.first_days(connection, source)
     with connection.cursor() as cursor:
         cursor.execute(
             sql.SQL("select min({day}), max({day}), array_agg(distinct {version}) from {rows} where {until}").format(
@@ -87,9 +88,7 @@ def _read_facts(connection: Connection, source: Source, today: date) -> _Facts:
         (later,) = cursor.fetchone()
         rows = labelled = reference_rows = reference_labelled = 0
         if first is not None:
-            day = sql.SQL("date '1970-01-01' + day::integer between {} and {}").format(
-                sql.Literal(reference.from_), sql.Literal(reference.until)
-            )
+            day = sql.SQL("date '1970-01-01' + day::integer between {} and {}").format(*map(sql.Literal, reference))
             cursor.execute(
                 sql.SQL(
                     "select count(*), count(label), count(*) filter (where {day}), count(label) filter (where {day}) "
@@ -98,13 +97,13 @@ def _read_facts(connection: Connection, source: Source, today: date) -> _Facts:
             )
             rows, labelled, reference_rows, reference_labelled = cursor.fetchone()
     known = tuple(sorted(version for version in versions or () if version is not None))
-    return _Facts(rows, labelled, first, last, known, later, reference_rows, reference_labelled)
+    return _Facts(rows, labelled, first, last, known, later, reference, reference_rows, reference_labelled)
 
 
 def _contradictions(source: Source, facts: _Facts, today: date) -> Iterator[str]:
     policy = source.policy
-    predictions, reference = policy.predictions, policy.reference
-    days = f"from {reference.from_} to {reference.until}"
+    predictions, (start, end) = policy.predictions, facts.reference
+    days = f"from {start} to {end}"
     if facts.later_rows:
         yield (
             f"{predictions.origin} has {facts.later_rows:,} rows whose {predictions.at} lies after {today}; wanted "
@@ -113,8 +112,8 @@ def _contradictions(source: Source, facts: _Facts, today: date) -> Iterator[str]
     if not facts.rows:
         yield f"{predictions.origin} has no rows up to {today}; wanted predictions. Score some first."
         return
-    if reference.until > today:
-        yield f"The reference ends on {reference.until}, after {today}; wanted days that are over. Correct its until."
+    if end > today:
+        yield f"The reference ends on {end}, after {today}; wanted days that are over. Correct reference.until."
     if not facts.reference_rows:
         yield (
             f"{predictions.origin} has no rows {days}, the reference; its rows lie from {facts.first} to {facts.last}. "

@@ -123,7 +123,8 @@ class TablePolicy(_Part):
     predictions: Predictions
     labels: Labels
     window: WindowLength
-    reference: Reference
+    reference: Reference | Literal["before_release"]
+    """Fixed days; or of each version what it scored of the days before its first release counted."""
     recompute_days: int = Field(default=7, ge=1)
     """Days before the newest known one that are redone, since rows and labels may arrive late."""
     min_rows: int = Field(ge=1)

@@ -1,9 +1,9 @@
-"""The reference of a policy: bins and kept values, fixed once from its days, by which every later day is counted."""
+"""The reference of a policy: its days, and bins and kept values, fixed once, by which every later day is counted."""
 
 import hashlib
 import json
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 from psycopg2 import sql
@@ -12,8 +12,10 @@ from psycopg2.extensions import connection as Connection
 from maeari import clock
 from monitoring.errors import NothingToWatch
 from monitoring.tables import source as sources
+from monitoring.tables.policy import Reference as FixedDays
 from monitoring.tables.policy import TablePolicy
 from monitoring.tables.source import Source
+from monitoring.windows import Deployment, read_deployments
 
 FORMAT = 1
 """Raised whenever what a sketch holds changes, so that older ones are not read."""
@@ -65,6 +67,14 @@ class Reference:
         return found
 
 
+def days_of(policy: TablePolicy, version: int, first_day: date, deployments: list[Deployment]) -> sources.Days:
+    """The days, both included, of a version's reference; `first_day` is the first that has rows of it."""
+    if isinstance(policy.reference, FixedDays):
+        return policy.reference.from_, policy.reference.until
+    counts_from = next(one.effective_on for one in deployments if one.version == version)
+    return first_day, counts_from - timedelta(days=1)
+
+
 def reference_id(policy: TablePolicy) -> str:
     """The sha256 of everything that decides what a sketch holds."""
     parts = policy.model_dump(mode="json", include={"task", "predictions", "labels", "reference"})
@@ -98,14 +108,15 @@ def fix(connection: Connection, reader: Connection, source: Source, as_of: date)
 
 def _make(reader: Connection, source: Source, as_of: date) -> Reference:
     policy = source.policy
-    predictions, days = policy.predictions, (policy.reference.from_, policy.reference.until)
+    predictions, days = policy.predictions, first_days(reader, source)
     if as_of < days[1]:
         raise NothingToWatch(
-            f"The reference of {policy.name} ends on {days[1]}, after {as_of}. Wait for its end, or correct "
-            "reference.until."
+            f"The reference of {policy.name} ends on {days[1]}, after {as_of}. Wait for its end, or correct the "
+            "policy's reference."
         )
     found = _count(reader, source, days)
-    if found < policy.min_rows:
+    # A young shop's first release may have few customers: its windows say so, and the run does not fail every day.
+    if isinstance(policy.reference, FixedDays) and found < policy.min_rows:
         raise NothingToWatch(
             f"{predictions.origin} has {found:,} rows from {days[0]} to {days[1]}, the reference of {policy.name}; "
             f"wanted at least min_rows, {policy.min_rows:,}. Choose other days, or lower min_rows."
@@ -122,6 +133,36 @@ def _make(reader: Connection, source: Source, as_of: date) -> Reference:
     segments = {name: _kept(reader, source, name, days) for name in predictions.segments}
     scores = [values[:, sources.FIRST_SCORE + place] for place in range(len(policy.scores))]
     return Reference(reference_id(policy), columns, segments, tuple(_score_bins(policy, score) for score in scores))
+
+
+def first_days(reader: Connection, source: Source) -> sources.Days:
+    """The days of the reference that bins are fixed from: those of the first release, where each has its own.
+
+    Raises NothingToWatch when a release is wanted and there is none, or no row before it.
+    """
+    policy = source.policy
+    if isinstance(policy.reference, FixedDays):
+        return policy.reference.from_, policy.reference.until
+    released = read_deployments(reader, policy.model)
+    if not released:
+        raise NothingToWatch(
+            f"No version of {policy.model} was released yet, so that {policy.name} has no days before a release to "
+            "compare with. Approve a version, or name fixed days as the reference."
+        )
+    query = sql.SQL("select min({}) from {} where {} > '-infinity'").format(
+        sources.day(source), sources.aliased(policy.predictions, "p"), sources.column("p", policy.predictions.at)
+    )
+    with reader.cursor() as cursor:
+        cursor.execute(query)
+        (first,) = cursor.fetchone()
+    until = released[0].effective_on - timedelta(days=1)
+    if first is None or first > until:
+        raise NothingToWatch(
+            f"{policy.predictions.origin} has no rows before {released[0].effective_on}, from which on the first "
+            f"release of {policy.model} counts, so that {policy.name} has nothing to compare with. Score the days "
+            "before it, or name fixed days as the reference."
+        )
+    return first, until
 
 
 def numbers(values: np.ndarray) -> Numbers:

@@ -4,23 +4,26 @@ import math
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
+import numpy as np
 from psycopg2.extensions import connection as Connection
 
 from maeari import postgres
 from monitoring import store
-from monitoring.errors import PolicyError
-from monitoring.figures import Figure, Level, binary, estimator_error, regression, segments
+from monitoring.figures import Figure, Level, binary, estimator_error, multiclass, regression, segments
 from monitoring.figures.binary import ScoreCounts
 from monitoring.figures.decision import Decision, Limits, WindowFigures, decide
+from monitoring.figures.multiclass import ClassCounts
 from monitoring.figures.regression import ErrorCounts
+from monitoring.figures.segments import Counts
 from monitoring.metrics import Measured, Metric
 from monitoring.tables import sketches
 from monitoring.tables.distances import coarse_counts, distance, missing_share_difference, psi
 from monitoring.tables.policy import TablePolicy, load
-from monitoring.tables.sketches import ALL, WindowSketch
+from monitoring.tables.reference import days_of
+from monitoring.tables.sketches import ALL, ScoreSketch, WindowSketch
 from monitoring.verdict import Verdict
-from monitoring.watch import summary
-from monitoring.windows import Window, complete_windows, read_deployments, version_at
+from monitoring.watch import asks_for_retraining, summary
+from monitoring.windows import Deployment, Window, complete_windows, read_deployments, version_at
 
 MISSING_MORE = 0.05
 """How much more of a column must be missing to be named, as a share."""
@@ -29,7 +32,7 @@ SCORE_PSI = 0.1
 USUAL_WINDOWS = 8
 VOLUME = (0.5, 2.0)
 """Rows over the median of earlier windows, outside of which a window says so."""
-MAIN = {"binary": "accuracy", "regression": "mean_absolute_error"}
+MAIN = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error"}
 """The figure that a verdict is about."""
 METHODS = {
     "psi": "PSI",
@@ -37,29 +40,32 @@ METHODS = {
     "wasserstein": "Wasserstein distance in standard deviations",
     "chi_square": "chi-square p",
 }
-_TASKS = {"binary": binary, "regression": regression}
-
+_TASKS = {"binary": binary, "multiclass": multiclass, "regression": regression}
 Progress = Callable[[int, int], None]
 
 
 def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) -> dict:
     """Bring the policy's sketches up to date, then measure and decide every window that has ended by `as_of`.
 
-    Windows begin after the reference's last day. Verdicts and figures are put in place of earlier ones, so that running
-    it again adds nothing. Returns `monitoring.watch.summary`.
+    Windows begin after the reference's last day; of a model whose reference is what was scored before a release,
+    nothing is watched before the first one. Verdicts and figures are put in place of earlier ones, so that running it
+    again adds nothing. Returns `monitoring.watch.summary`.
     """
     policy = load(name)
-    if policy.task not in _TASKS:
-        raise PolicyError(
-            f"{name} is a {policy.task} policy: its sketches are kept, but nothing decides on them yet. Watch it as "
-            "one binary policy a class."
-        )
+    with postgres.connect("monitor") as connection:
+        deployments = read_deployments(connection, policy.model)
+    if policy.reference == "before_release" and not any(one.effective_on <= as_of for one in deployments):
+        return summary(name, as_of, [], asks=False)
     sketches.update(policy, as_of, progress)
     with postgres.connect("monitor") as connection, postgres.advisory_lock(connection, f"monitor {policy.model}"):
-        found = _windows(connection, policy, as_of)
-        days = policy.reference.from_, policy.reference.until
-        versions = {version for _, version in found}
-        references = {version: sketches.read(connection, policy, version, *days) for version in versions}
+        sketched = sketches.versions(connection, policy)
+        found = _windows(connection, policy, as_of, deployments, sketched)
+        references = {
+            version: sketches.read(
+                connection, policy, version, *days_of(policy, version, sketched[version][0], deployments)
+            )
+            for version in {version for _, version in found}
+        }
         history = [
             _Seen(policy, window, sketches.read(connection, policy, version, *window), references[version], as_of)
             for window, version in found
@@ -77,7 +83,8 @@ def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) ->
             )
         if verdicts:
             store.forget_other_windows(connection, policy.model, [verdict.window for verdict in verdicts])
-    return summary(name, as_of, verdicts, asks=bool(verdicts) and verdicts[-1].verdict == "declined")
+        asks = asks_for_retraining(connection, policy.model, verdicts, deployments, as_of)
+    return summary(name, as_of, verdicts, asks)
 
 
 class _Seen:
@@ -105,7 +112,7 @@ class _Seen:
         self.estimated = self.task.estimated(self.usual[ALL], self.counts[ALL]) if is_known else {}
         self.volume: tuple[str, ...] = ()
 
-    def _level(self, counts: Mapping[str, ScoreCounts | ErrorCounts]) -> Level:
+    def _level(self, counts: Mapping[str, Counts]) -> Level:
         if ALL not in counts:
             return Level(0, math.nan, math.nan, Figure(math.nan, 0.0, 1.0, 0))
         return self.task.level(counts[ALL])
@@ -134,20 +141,29 @@ class _Seen:
         return found
 
 
-def _windows(connection: Connection, policy: TablePolicy, as_of: date) -> list[tuple[Window, int]]:
+def _windows(
+    connection: Connection,
+    policy: TablePolicy,
+    as_of: date,
+    deployments: list[Deployment],
+    sketched: Mapping[int, tuple[date, date]],
+) -> list[tuple[Window, int]]:
     """Complete windows after the reference that have rows, each with the version that counts in it.
 
     Where releases are on record that is the one in charge at the window's end, else the newest with rows in it.
     """
-    versions, deployments = sketches.versions(connection, policy), read_deployments(connection, policy.model)
+    if policy.reference == "before_release":
+        begins = deployments[0].effective_on
+    else:
+        begins = policy.reference.until + timedelta(days=1)
     found = []
-    for window in complete_windows(policy.window, policy.reference.until + timedelta(days=1), as_of):
+    for window in complete_windows(policy.window, begins, as_of):
         if deployments:
             begun = deployments[0].effective_on <= window.end
             chosen = [version_at(deployments, window.end)] if begun else []
         else:
             chosen = sorted(
-                (one for one, (first, last) in versions.items() if first <= window.end and last >= window.start)
+                (one for one, (first, last) in sketched.items() if first <= window.end and last >= window.start)
             )
         for version in reversed(chosen):
             if sketches.daily_rows(connection, policy, version, window.start, window.end):
@@ -156,7 +172,7 @@ def _windows(connection: Connection, policy: TablePolicy, as_of: date) -> list[t
     return found
 
 
-def _counts(policy: TablePolicy, window: WindowSketch) -> dict[str, ScoreCounts | ErrorCounts]:
+def _counts(policy: TablePolicy, window: WindowSketch) -> dict[str, Counts]:
     """The scores of each segment, as figures want them."""
     edges = window.reference.scores[0].edges
     if policy.task == "regression":
@@ -164,6 +180,8 @@ def _counts(policy: TablePolicy, window: WindowSketch) -> dict[str, ScoreCounts 
             segment: ErrorCounts(edges, one.rows, one.labelled, one.absolute_error_sums, one.squared_error_sums)
             for segment, one in window.scores.items()
         }
+    if policy.task == "multiclass":
+        return {segment: _class_counts(policy.classes, edges, one) for segment, one in window.scores.items()}
     threshold = policy.predictions.threshold
     return {
         segment: ScoreCounts(
@@ -171,6 +189,13 @@ def _counts(policy: TablePolicy, window: WindowSketch) -> dict[str, ScoreCounts 
         )
         for segment, one in window.scores.items()
     }
+
+
+def _class_counts(classes: tuple[str, ...], edges: np.ndarray, sketch: ScoreSketch) -> ClassCounts:
+    """The confidence in a predicted class is that class's own score."""
+    own = np.arange(len(classes))
+    by_bin = (sketch.rows, sketch.score_sums, sketch.labelled, sketch.labelled_score_sums, sketch.positives)
+    return ClassCounts(classes, edges, *(counts[own, own] for counts in by_bin), sketch.positives.sum(axis=-1))
 
 
 def _limits(policy: TablePolicy) -> Limits:
@@ -205,11 +230,19 @@ def _moved(policy: TablePolicy, reference: WindowSketch, window: WindowSketch) -
             )
     inputs.sort(key=lambda one: one[0], reverse=limits.method != "chi_square")
     found = [*pipeline, *(sentence for _, sentence in inputs)]
-    bins = window.reference.scores[0]
-    score = psi(coarse_counts(reference.scores[ALL].rows, bins), coarse_counts(window.scores[ALL].rows, bins))
-    if score > SCORE_PSI:
-        found.append(f"Predictions: the score moved, PSI {score:.2f}; the limit is {SCORE_PSI:g}.")
+    for name, bins, before, now in zip(
+        policy.scores, window.reference.scores, _rows_of_scores(reference), _rows_of_scores(window), strict=True
+    ):
+        value = psi(coarse_counts(before, bins), coarse_counts(now, bins))
+        if value > SCORE_PSI:
+            found.append(f"Predictions: {name} moved, PSI {value:.2f}; the limit is {SCORE_PSI:g}.")
     return tuple(found)
+
+
+def _rows_of_scores(sketch: WindowSketch) -> np.ndarray:
+    """Rows by score and its bin."""
+    rows = sketch.scores[ALL].rows
+    return rows.sum(axis=0) if rows.ndim > 1 else rows[None]
 
 
 def _put_volume(history: list[_Seen]) -> None:
@@ -261,7 +294,7 @@ def _words(figure: str) -> str:
     return figure.replace("_", " ")
 
 
-def _parts(counts: Mapping[str, ScoreCounts | ErrorCounts]) -> dict[str, ScoreCounts | ErrorCounts]:
+def _parts(counts: Mapping[str, Counts]) -> dict[str, Counts]:
     return {segment: one for segment, one in counts.items() if segment != ALL}
 
 

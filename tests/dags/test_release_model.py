@@ -150,7 +150,12 @@ def test_a_waiting_question_does_not_hold_up_a_newer_challenger(release):
     ("dag_id", "starts_on", "hands_on"),
     [
         ("train_sentiment", {assets.SENTIMENT_RETRAINING}, {assets.SENTIMENT_CHALLENGER}),
-        ("train_churn", set(), {assets.CHURN_CHALLENGER}),
+        ("train_churn", {assets.CHURN_RETRAINING}, {assets.CHURN_CHALLENGER}),
+        (
+            "monitor_models",
+            {assets.SENTIMENT_PREDICTIONS, assets.CHURN_PREDICTIONS},
+            {assets.SENTIMENT_RETRAINING, assets.CHURN_RETRAINING},
+        ),
         ("train_topics", set(), {assets.TOPICS_CHALLENGER, assets.REVIEW_TOPICS_CHALLENGER}),
         ("release_model", {f"challenger.{model}" for model in MODELS}, {f"model.{model}" for model in MODELS}),
         (

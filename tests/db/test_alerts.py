@@ -171,12 +171,19 @@ def judged(*verdicts: str, version: int = 1) -> list[Judged]:
         (["declined", "stable", "declined", "declined"], 2),
         (["stable", "too_few_rows", "declined", "labels_pending", "declined"], 2),
         (["declined", "drifted", "declined"], 2),
+        (["labels_pending"], None),
+        (["declined", "stable", "labels_pending"], None),
     ],
 )
 def test_a_decline_lasts_from_its_first_window_to_the_newest(verdicts, first):
     windows = judged(*verdicts)
     found = current_decline(windows, 1)
     assert found == (None if first is None else Decline(windows[first], windows[-1]))
+
+
+def test_labels_that_are_pending_leave_the_newest_decline_as_it_is():
+    windows = judged("stable", "declined", "declined", "labels_pending", "labels_pending")
+    assert current_decline(windows, 1) == Decline(windows[1], windows[2])
 
 
 def test_only_the_live_version_declines_and_each_for_itself():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from maeari import postgres
+from maeari import clock, postgres
 
 FIRST = date(2025, 1, 6)
 SHARED = os.environ.get("MAEARI_SHARED_DATA")
@@ -164,6 +164,109 @@ def test_windows_may_be_days(credit, write_policy):
         (FIRST + timedelta(days=number)).isoformat() for number in range(28, 70)
     ]
     assert {window["verdict"] for window in summary["windows"]} <= {"stable", "drifted"}
+
+
+def release(version: int, effective_on: date) -> None:
+    execute("insert into ops.training_sets values ('x', 'credit', now(), 1, 'x', 'select 1') on conflict do nothing")
+    execute("insert into ops.model_versions values ('credit', %s, now(), 'x', '{}', '{}', 'x', 'x')", version)
+    execute("update ops.deployments set live_to = now() where live_to is null")
+    execute(
+        "insert into ops.deployments (model, version, live_from, effective_from, approved_by, approved_at, evidence)"
+        " values ('credit', %s, now(), %s, 'approver', now(), '{}')",
+        version,
+        clock.start_of_day(effective_on),
+    )
+
+
+def test_each_version_is_held_against_what_it_scored_before_its_release(credit, write_policy):
+    from monitoring.tables.watch import watch
+
+    name = write_policy(
+        "credit",
+        POLICY
+        | {
+            "reference": "before_release",
+            "predictions": POLICY["predictions"] | {"version": "version"},
+        },
+    )
+    execute("alter table predictions.credit add column version integer not null default 1")
+    as_of = day(11) + timedelta(days=14)
+    assert watch(name, as_of)["windows"] == []
+    release(1, FIRST + timedelta(weeks=4))
+    execute("delete from predictions.credit where day >= %s", FIRST + timedelta(weeks=8))
+    execute("alter table predictions.credit alter version set default 2")
+    for week in range(4, 12):
+        # The second version errs more often from its beginning on, which is no decline.
+        lost = {"강남": 0.2} | ({"부산": 0.45} if week > 9 else {})
+        land([(f"second {one[0]}", *one[1:]) for one in loans(week, lost=lost)])
+    release(2, FIRST + timedelta(weeks=8))
+    summary = watch(name, as_of)
+    assert [(window["version"], window["verdict"]) for window in summary["windows"]] == (
+        [(1, "stable")] * 4 + [(2, "stable")] * 2 + [(2, "declined")] * 2
+    )
+    assert summary["retrain"]
+    usual = execute(
+        "select model_version, rows, round(avg(value)::numeric, 2)::float8 from monitoring.metrics"
+        " where metric = 'reference_accuracy' and segment = 'all' group by 1, 2 order by 1"
+    )
+    assert [(version, rows) for version, rows, _ in usual] == [(1, 6_000), (2, 6_000)]
+    assert usual[0][2] > usual[1][2] + 0.02
+
+
+def test_a_model_of_several_classes_is_decided_on_too(warehouse, write_policy):
+    from monitoring.tables.watch import watch
+
+    classes = ["좋음", "보통", "나쁨"]
+    random = np.random.default_rng(0)
+    execute(
+        "create table predictions.grades (id integer primary key, day date, good float8, middle float8, bad float8,"
+        " shop text, truth text)"
+    )
+    rows = []
+    for week in range(9):
+        chances = random.dirichlet([0.4, 0.4, 0.4], 1_200)
+        truth = np.array([random.choice(3, p=one) for one in chances])
+        shop = random.choice(["합정", "성수"], len(truth))
+        wrong = (shop == "성수") & (random.random(len(truth)) < 0.4) & (week > 6)
+        truth = np.where(wrong, (truth + 1) % 3, truth)
+        rows += [
+            (len(rows) + n, FIRST + timedelta(days=7 * week + n % 7), *chances[n].tolist(), shop[n], classes[truth[n]])
+            for n in range(len(truth))
+        ]
+    with postgres.connect("owner") as connection:
+        columns = ("id", "day", "good", "middle", "bad", "shop", "truth")
+        postgres.copy_rows(connection, "predictions.grades", columns, rows)
+    name = write_policy(
+        "grades",
+        POLICY
+        | {
+            "model": "grades",
+            "task": "multiclass",
+            "predictions": {
+                "table": "predictions.grades",
+                "id": ["id"],
+                "at": "day",
+                "score": dict(zip(classes, ("good", "middle", "bad"), strict=True)),
+                "segments": ["shop"],
+            },
+            "labels": {"table": "predictions.grades", "id": ["id"], "value": "truth", "after_days": 7},
+        },
+    )
+    watch(name, day(8) + timedelta(days=7))
+    found = verdicts("grades")
+    assert [verdict for _, verdict, _, _ in found] == ["stable"] * 3 + ["declined"] * 2
+    assert any(one.startswith("Where: shop=성수, accuracy") for one in found[-1][2])
+    right = execute(
+        "select avg((truth = case greatest(good, middle, bad) when good then '좋음' when middle then '보통' else '나쁨'"
+        " end)::int)::float8 from predictions.grades where day >= %s",
+        FIRST + timedelta(weeks=8),
+    )
+    kept = execute(
+        "select value from monitoring.metrics where model = 'grades' and metric = 'accuracy' and kind = 'realized'"
+        " and segment = 'all' and window_start = %s",
+        FIRST + timedelta(weeks=8),
+    )
+    assert kept[0][0] == pytest.approx(right[0][0], abs=1e-12)
 
 
 @pytest.mark.skipif(SHARED is None, reason="MAEARI_SHARED_DATA names the folder with bike_sharing")

@@ -132,6 +132,17 @@ def test_each_month_end_is_scored_once_by_the_version_in_charge(scored):
     assert score(AS_OF) == {"as_of": "2025-12-10", "scored": 0, "by_version": {"1": 0}, "explained": 0}
 
 
+def test_the_committed_policy_watches_what_was_scored(scored):
+    from monitoring import monitor
+    from monitoring.tables.check import check
+
+    found = check("churn", AS_OF)
+    assert "the query: 900 predictions of version 1 from 2025-09-30 to 2025-11-30." in found
+    assert "Reference from 2025-09-30 to 2025-11-30: 900 predictions, 300 with a label." in found
+    assert monitor("churn", AS_OF)["windows"] == []
+    assert fetch("select sum(rows) from monitoring.sketches where policy = 'churn' and column_name = 'recency_days'")
+
+
 def test_a_score_is_the_pipelines_shifted_to_the_share_to_be_expected_on_that_day(scored, pipeline):
     from ml.churn.base_rate import expected_share, rates
     from ml.churn.predict import predict_day
