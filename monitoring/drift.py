@@ -1,5 +1,6 @@
 """Drift: how far inputs and predictions of a window lie from the reference, on bins that the reference fixed."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,8 @@ from monitoring.metrics import ALL, Measured, Metric
 
 BINS = 10
 PSI_FLOOR = 1e-4
+CHARACTERS = {"jamo_share": re.compile("[ㄱ-ㅎㅏ-ㅣ]"), "emoji_share": re.compile("[☀-➿\U0001f300-\U0001faff]")}
+"""Single jamo, as in ㅋㅋ and ㅠㅠ, and pictures: what no word of a text shows."""
 USUAL_WINDOWS = 8
 USUAL_MIN_ROWS = 100
 PSI_COLUMNS = ("review_length", "stars", "positive_probability")
@@ -52,6 +55,7 @@ def fix_reference(rows: pd.DataFrame, days: float, realized: list[Metric]) -> Re
     counts = {name: bin_counts(described[name], edges[name]) for name in PSI_COLUMNS}
     shares = [
         *_shares(described, "reference_"),
+        *_characters(described, "reference_"),
         _unknown_bigrams(usual, bigrams, "reference_"),
         _pace(ALL, len(rows), days),
     ]
@@ -68,6 +72,7 @@ def measure(rows: pd.DataFrame, reference: Reference, segments: tuple[str, ...])
         value = psi(reference.counts[name], counts) if len(values) and reference.counts[name].sum() else None
         found.append(Metric(ALL, f"{name}_psi", "drift", value, None, None, len(values)))
     found += _shares(described, "")
+    found += _characters(described, "")
     found.append(_unknown_bigrams(described, reference.bigrams, ""))
     for column in segments:
         usual = reference.rows[column].value_counts()
@@ -140,6 +145,13 @@ def _shares(rows: pd.DataFrame, prefix: str) -> list[Metric]:
         value = share.value if len(rows) else None
         found.append(Metric(ALL, f"{prefix}{metric}", "drift", value, share.low, share.high, len(rows)))
     return found
+
+
+def _characters(rows: pd.DataFrame, prefix: str) -> list[Metric]:
+    """How many of all characters are of some kind."""
+    text = "".join(rows["text"])
+    shares = {name: len(kind.findall(text)) / len(text) if text else None for name, kind in CHARACTERS.items()}
+    return [Metric(ALL, f"{prefix}{name}", "drift", share, None, None, len(rows)) for name, share in shares.items()]
 
 
 def _unknown_bigrams(rows: pd.DataFrame, bigrams: frozenset[str], prefix: str) -> Metric:

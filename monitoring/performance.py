@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,26 @@ def measure(rows: pd.DataFrame, segments: tuple[str, ...], prefix: str = "") -> 
     for column in segments:
         for name, part in rows.groupby(column, sort=True):
             found += _realized(f"{column}={name}", part, prefix)
+    return found
+
+
+def compare(both: pd.DataFrame, beside: int) -> list[Metric]:
+    """What the version before would have said, on the reviews that it scored along; none where it did not.
+
+    `shadow_agreement` is of all of them, the two accuracies of those with a label.
+    """
+    if both.empty:
+        return []
+    labelled = both[both["truth"].notna()]
+    agreement = wilson_interval(int((both["shadow"] == both["live"]).sum()), len(both))
+    found = [
+        Metric(ALL, "shadow_version", "drift", float(beside), None, None, len(both)),
+        Metric(ALL, "shadow_agreement", "drift", *astuple(agreement), len(both)),
+    ]
+    for name, said in (("shadow_accuracy", "shadow"), ("accuracy_beside_shadow", "live")):
+        right = wilson_interval(int((labelled[said] == labelled["truth"]).sum()), len(labelled))
+        value = None if math.isnan(right.value) else right.value
+        found.append(Metric(ALL, name, "realized", value, right.low, right.high, len(labelled)))
     return found
 
 

@@ -54,6 +54,8 @@ class DriftedLimits(_Part):
     predicted_positive_share: Share
     rated_share: Share
     unknown_bigram_share: Share
+    jamo_share: Share = 0.02
+    emoji_share: Share = 0.02
     volume: tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(gt=1)]]
 
 

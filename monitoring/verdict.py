@@ -94,7 +94,7 @@ def decide(measured: Sequence[Measured], policy: Policy) -> list[Verdict]:
         else:
             name = "drifted" if moved else "stable"
             good.append(one)
-        found.append(Verdict(one.window, one.version, name, (performance, *moved), rows))
+        found.append(Verdict(one.window, one.version, name, (performance, *_beside(one), *moved), rows))
     return found
 
 
@@ -158,6 +158,18 @@ def _performance(one: Measured, drop: float, strongest: Evidence, policy: Policy
     )
 
 
+def _beside(one: Measured) -> tuple[str, ...]:
+    """What the version before would have said of the same reviews, where it scored them along."""
+    agreement, now, then = (one.get(name) for name in ("shadow_agreement", "accuracy_beside_shadow", "shadow_accuracy"))
+    if agreement is None or now.value is None:
+        return ()
+    return (
+        f"Version {one.get('shadow_version').value:.0f}, which was live before, scored {agreement.rows:,} of these "
+        f"reviews along: it would have been right in {then.value:.1%} of the {then.rows:,} with a label, where this "
+        f"version was in {now.value:.1%}; both say the same of {agreement.value:.1%}.",
+    )
+
+
 def _moved(one: Measured, policy: Policy) -> tuple[str, ...]:
     """Sentences about everything beyond its limit: the pipeline first, then inputs and predictions."""
     limits, found = policy.drifted, []
@@ -192,11 +204,14 @@ def _moved(one: Measured, policy: Policy) -> tuple[str, ...]:
         now, then = one.get(name), one.get(f"reference_{name}")
         if abs(now.value - then.value) > limit:
             found.append(f"{kind}: {_name(now)} {now.value:.1%}, the reference's was {then.value:.1%}.")
-    now, then = one.get("unknown_bigram_share"), one.get("reference_unknown_bigram_share")
-    if None not in (now.value, then.value) and now.value - then.value > limits.unknown_bigram_share:
-        found.append(
-            f"Inputs: {now.value:.1%} of the pairs of characters are unknown to the reference, {then.value:.1%} then."
-        )
+    for name, limit, what in (
+        ("unknown_bigram_share", limits.unknown_bigram_share, "pairs of characters are unknown to the reference"),
+        ("jamo_share", limits.jamo_share, "characters are single jamo such as ㅋ and ㅠ"),
+        ("emoji_share", limits.emoji_share, "characters are emoji"),
+    ):
+        now, then = one.get(name), one.get(f"reference_{name}")
+        if None not in (now.value, then.value) and now.value - then.value > limit:
+            found.append(f"Inputs: {now.value:.1%} of the {what}, {then.value:.1%} then.")
     return tuple(found)
 
 

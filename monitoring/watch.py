@@ -12,12 +12,12 @@ from maeari import clock, postgres
 from maeari.settings import Settings
 from monitoring import crawls, drift, performance, store, windows
 from monitoring.errors import NothingToWatch
-from monitoring.metrics import Measured
+from monitoring.metrics import Measured, Metric
 from monitoring.policy import Policy, load
 from monitoring.verdict import Verdict, decide
 from monitoring.windows import Deployment, Window
 
-MEASURES = 1
+MEASURES = 2
 """Raised whenever measuring changes, so that windows measured before are measured again."""
 
 
@@ -95,6 +95,7 @@ class _Eye:
             windows.fingerprint(self.connection, version, start, end),
             self._reference_sha256s[version],
             crawls.measure(self.connection, start, end),
+            self._compare(window),
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -107,8 +108,17 @@ class _Eye:
             *performance.measure(rows, self.rules.segments),
             *drift.measure(rows, fixed, self.rules.segments),
             *crawls.measure(self.connection, start, end),
+            *self._compare(window),
         ]
         return Measured(window, version, tuple(metrics))
+
+    def _compare(self, window: Window) -> list[Metric]:
+        version = windows.version_at(self.deployments, window.end)
+        before = windows.version_before(self.deployments, window.end)
+        if before is None:
+            return []
+        both = windows.read_scored_by_both(self.connection, version, before, *_moments(window))
+        return performance.compare(both, before)
 
     def draw(self, window: Window) -> Path:
         """Draw the window's page and record it."""

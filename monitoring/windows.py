@@ -14,7 +14,8 @@ from monitoring.policy import WindowLength
 # rating and the text, so every version with that hash has the same label.
 _ROWS = """
     select distinct on (p.review_id)
-        p.review_id, v.source, v.subject_id, v.stars, v.sentiment_label, v.title, v.body, p.positive_probability
+        p.review_id, p.content_hash, v.source, v.subject_id, v.stars, v.sentiment_label, v.title, v.body,
+        p.positive_probability
     from predictions.sentiment p
     join intermediate.int_reviews__versions v
         on v.review_id = p.review_id and v.content_hash = p.content_hash
@@ -27,6 +28,14 @@ _FINGERPRINT = f"""
         sum(hashtextextended(
             concat_ws('|', review_id, source, subject_id, sentiment_label, positive_probability, md5(body)), 0))
     from ({_ROWS}) as rows
+"""  # noqa: S608
+_SCORED_BY_BOTH = f"""
+    select beside.positive_probability >= 0.5, said.positive_probability >= 0.5, said.sentiment_label = 'positive'
+    from ({_ROWS}) as said
+    join predictions.sentiment beside
+        on beside.review_id = said.review_id and beside.content_hash = said.content_hash
+    where beside.model_version = %(beside)s and beside.event_at >= %(start)s and beside.event_at < %(end)s
+        and beside.purpose = 'shadow'
 """  # noqa: S608
 
 
@@ -82,6 +91,12 @@ def read_deployments(connection: Connection, model: str) -> list[Deployment]:
         return [Deployment(version, at.astimezone(clock.zone()).date()) for version, at in cursor.fetchall()]
 
 
+def version_before(deployments: list[Deployment], day: date) -> int | None:
+    """The version that counted before the one that counts on a day; None of the first."""
+    found = [deployment.version for deployment in deployments if deployment.effective_on <= day]
+    return next((version for version in reversed(found) if version != found[-1]), None)
+
+
 def version_at(deployments: list[Deployment], day: date) -> int:
     """The version that counts on a day."""
     return [deployment.version for deployment in deployments if deployment.effective_on <= day][-1]
@@ -109,8 +124,8 @@ def fingerprint(connection: Connection, version: int, start: datetime, end: date
 def read_rows(connection: Connection, version: int, start: datetime, end: datetime) -> pd.DataFrame:
     """One row per review that the version scored in the period, with what was known at its end.
 
-    Columns `review_id, source, subject_id, stars` (nan: not rated), `sentiment_label` (None: no label), `text`,
-    `positive_probability`.
+    Columns `review_id, content_hash, source, subject_id, stars` (nan: not rated), `sentiment_label` (None: no label),
+    `text`, `positive_probability`.
     """
     with connection.cursor() as cursor:
         cursor.execute(_ROWS, {"version": version, "start": start, "end": end})
@@ -119,3 +134,15 @@ def read_rows(connection: Connection, version: int, start: datetime, end: dateti
     rows["text"] = pd.Series(texts, index=rows.index, dtype=str)
     rows["stars"] = rows["stars"].astype(float)
     return rows.drop(columns=["title", "body"])
+
+
+def read_scored_by_both(
+    connection: Connection, version: int, beside: int, start: datetime, end: datetime
+) -> pd.DataFrame:
+    """One row per review of the period that another version scored along with the one in charge.
+
+    Columns `shadow, live` (whether each says positive), `truth` (whether the stars do; None: no label).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_SCORED_BY_BOTH, {"version": version, "beside": beside, "start": start, "end": end})
+        return pd.DataFrame(cursor.fetchall(), columns=["shadow", "live", "truth"])

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -18,6 +18,8 @@ from ml.sentiment.config import SentimentConfig
 from ml.sentiment.text import NORMALISATION
 
 BACKFILL_DAYS = 90
+SHADOW_DAYS = 28
+"""So long after a release the version before it scores along, so that both can be compared on the same reviews."""
 BATCH_ROWS = 50_000
 BATCH_CHARACTERS = 8_000_000
 """Long texts make smaller batches, so that memory stays bounded."""
@@ -36,7 +38,11 @@ _UNSCORED = """
         review_id,
         content_hash,
         event_at at time zone 'UTC' || 'Z' as event_at,
-        case when event_at >= %(effective_from)s then 'live' else 'backfill' end as purpose,
+        case
+            when %(live_from)s::timestamptz is null then 'shadow'
+            when event_at >= %(live_from)s then 'live'
+            else 'backfill'
+        end as purpose,
         title,
         body
     from (
@@ -55,6 +61,23 @@ _UNSCORED = """
         )
     order by versions.event_at, review_id, content_hash
 """
+
+
+# After a rollback the version that scored along is in charge again.
+_IN_CHARGE_AGAIN = """
+    update predictions.sentiment set purpose = 'live'
+    where model_version = %(version)s and purpose = 'shadow' and event_at >= %(live_from)s and event_at < %(until)s
+"""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A version, and from when until when written it scores; `live_from` is None where it scores along."""
+
+    version: int
+    start: datetime
+    until: datetime
+    live_from: datetime | None
 
 
 @dataclass(frozen=True)
@@ -116,16 +139,20 @@ def score(as_of: date) -> dict:
     A version scores what was written from 90 days before it takes effect, or from the start of its holdout where that
     is earlier, until the next one does. Reviews written while it was in effect get the purpose `live`, however late
     they were scored; earlier ones `backfill`. A version that takes effect when `as_of` ends is backfilled already, so
-    that a release shows at once.
+    that a release shows at once. For 28 days after a release the version before it scores along (`shadow`).
     """
     known_until = clock.end_of_day(as_of)
-    by_version = {}
+    by_version, shadow = {}, 0
     # One scoring at a time. The lock ends with the connection that writes: after it, all of a killed run's rows show.
     with postgres.connect("ml") as writer, postgres.advisory_lock(writer, "score sentiment"):
-        for stretch in stretches(known_until):
-            rows = _score_stretch(writer, stretch, known_until)
-            by_version[str(stretch.version)] = by_version.get(str(stretch.version), 0) + rows
-    return {"as_of": as_of.isoformat(), "scored": sum(by_version.values()), "by_version": by_version}
+        for job in _jobs(known_until):
+            rows = _score_job(writer, job, known_until)
+            if job.live_from is None:
+                shadow += rows
+            else:
+                by_version[str(job.version)] = by_version.get(str(job.version), 0) + rows
+    scored = sum(by_version.values())
+    return {"as_of": as_of.isoformat(), "scored": scored, "by_version": by_version, "shadow": shadow}
 
 
 def stretches(known_until: datetime) -> list[registry.Stretch]:
@@ -135,36 +162,44 @@ def stretches(known_until: datetime) -> list[registry.Stretch]:
     while it is in charge it is listed, and `load` says what to do.
     """
     found = [stretch for stretch in registry.stretches("sentiment") if stretch.effective_from <= known_until]
-    return [
-        stretch
-        for stretch in found
-        if stretch is found[-1]
-        or registry.registered("sentiment", stretch.version).card["normalisation"] == NORMALISATION
-    ]
+    return [stretch for stretch in found if stretch is found[-1] or _can_score(stretch.version)]
 
 
-def _score_stretch(writer: Connection, stretch: registry.Stretch, known_until: datetime) -> int:
-    card = registry.registered("sentiment", stretch.version).card
-    parameters = {
-        "known_until": known_until,
+def _can_score(version: int) -> bool:
+    return registry.registered("sentiment", version).card["normalisation"] == NORMALISATION
+
+
+def _jobs(known_until: datetime) -> list[_Job]:
+    found, before = [], None
+    for stretch in stretches(known_until):
+        holdout_from = registry.registered("sentiment", stretch.version).card["data"]["holdout_from"]
         # The whole holdout too, because monitoring takes it as the reference.
-        "start": min(
-            stretch.effective_from - timedelta(days=BACKFILL_DAYS), datetime.fromisoformat(card["data"]["holdout_from"])
-        ),
-        "until": min(stretch.effective_until or known_until, known_until),
-        "version": stretch.version,
-        "effective_from": stretch.effective_from,
-    }
+        start = min(stretch.effective_from - timedelta(days=BACKFILL_DAYS), datetime.fromisoformat(holdout_from))
+        until = min(stretch.effective_until or known_until, known_until)
+        found.append(_Job(stretch.version, start, until, stretch.effective_from))
+        if before not in (None, stretch.version) and _can_score(before):
+            both_until = min(stretch.effective_from + timedelta(days=SHADOW_DAYS), until)
+            found.append(_Job(before, stretch.effective_from, both_until, None))
+        before = stretch.version
+    return found
+
+
+def _score_job(writer: Connection, job: _Job, known_until: datetime) -> int:
+    config = SentimentConfig(**registry.registered("sentiment", job.version).card["config"])
+    parameters = asdict(job) | {"known_until": known_until}
+    if job.live_from is not None:
+        with writer, writer.cursor() as cursor:
+            cursor.execute(_IN_CHARGE_AGAIN, parameters)
     scored = 0
     classifier = writing = None
     # A batch is written while the next one is read and answered.
     with postgres.connect("ml") as reader, ThreadPoolExecutor(1) as pool:
         for batch in read_batches(reader, _UNSCORED, parameters, BATCH_ROWS, BATCH_CHARACTERS):
             if classifier is None:
-                classifier, config = load(stretch.version), SentimentConfig(**card["config"])
+                classifier = load(job.version)
             answers = answer(classifier, config, [joined(title, body) for *_, title, body in batch])
             scored += writing.result() if writing else 0
-            writing = pool.submit(_write, writer, stretch.version, batch, answers)
+            writing = pool.submit(_write, writer, job.version, batch, answers)
     return scored + (writing.result() if writing else 0)
 
 

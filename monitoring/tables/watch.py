@@ -29,9 +29,10 @@ MISSING_MORE = 0.05
 """How much more of a column must be missing to be named, as a share."""
 SCORE_PSI = 0.1
 """PSI from which on the scores themselves have moved (as credit scoring has it: Siddiqi 2006)."""
-USUAL_WINDOWS = 8
+USUAL_WINDOWS, USUAL_MIN_ROWS = 8, 100
 VOLUME = (0.5, 2.0)
-"""Rows over the median of earlier windows, outside of which a window says so."""
+"""Rows over the median of earlier windows, outside of which a window says so of itself and of its larger segments."""
+MOST_VOLUMES = 4
 MAIN = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error"}
 """The figure that a verdict is about."""
 METHODS = {
@@ -111,6 +112,10 @@ class _Seen:
         is_known = ALL in self.counts and ALL in self.usual
         self.estimated = self.task.estimated(self.usual[ALL], self.counts[ALL]) if is_known else {}
         self.volume: tuple[str, ...] = ()
+
+    def rows_of(self, segment: str) -> int:
+        """How many rows of a segment the window has."""
+        return int(self.counts[segment].rows.sum()) if segment in self.counts else 0
 
     def _level(self, counts: Mapping[str, Counts]) -> Level:
         if ALL not in counts:
@@ -247,13 +252,25 @@ def _rows_of_scores(sketch: WindowSketch) -> np.ndarray:
 
 def _put_volume(history: list[_Seen]) -> None:
     for number, seen in enumerate(history):
-        before = sorted(past.figures.rows for past in history[max(0, number - USUAL_WINDOWS) : number])
+        before = history[max(0, number - USUAL_WINDOWS) : number]
         if len(before) < USUAL_WINDOWS // 2:
             continue
-        ratio = seen.figures.rows / before[len(before) // 2]
-        if not VOLUME[0] <= ratio <= VOLUME[1]:
-            cause = "Pipeline" if ratio < 1 else "Inputs"
-            seen.volume = (f"{cause}: {seen.figures.rows:,} rows, {ratio:.0%} of the usual number.",)
+        found = []
+        for segment in dict.fromkeys(name for past in before for name in past.counts):
+            usual = float(np.median([past.rows_of(segment) for past in before]))
+            if usual >= USUAL_MIN_ROWS:
+                found.append((seen.rows_of(segment) / usual, segment))
+        moved = [(ratio, segment) for ratio, segment in found if not VOLUME[0] <= ratio <= VOLUME[1]]
+        moved.sort(key=lambda one: (one[1] != ALL, one[0]))
+        seen.volume = tuple(_volume(ratio, segment, seen.rows_of(segment)) for ratio, segment in moved[:MOST_VOLUMES])
+
+
+def _volume(ratio: float, segment: str, rows: int) -> str:
+    where = "" if segment == ALL else f" of {segment}"
+    said = f"{rows:,} rows{where}, {ratio:.0%} of the usual number"
+    if ratio < 1:
+        return f"Pipeline: {said}: look whether its source stopped before blaming the model."
+    return f"Inputs: {said}."
 
 
 def _why(seen: _Seen, decision: Decision, before: list[_Seen]) -> tuple[str, ...]:

@@ -233,7 +233,7 @@ def test_what_is_known_later_changes_neither_training_nor_scores(first, no_relea
 def test_nothing_is_scored_while_nothing_is_live(first, no_release):
     from ml import sentiment
 
-    assert sentiment.score(AS_OF) == {"as_of": AS_OF.isoformat(), "scored": 0, "by_version": {}}
+    assert sentiment.score(AS_OF) == {"as_of": AS_OF.isoformat(), "scored": 0, "by_version": {}, "shadow": 0}
 
 
 def test_each_review_is_scored_once_by_the_version_in_charge(first, no_release, airflow, world):

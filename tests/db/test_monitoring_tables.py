@@ -155,6 +155,20 @@ def test_inputs_that_move_while_the_answers_hold_are_drift_and_no_decline(credit
     assert any(one.startswith("Pipeline: channel is missing in 6") for one in found[FIRST + timedelta(weeks=9)][1])
 
 
+def test_a_source_that_stopped_is_named_as_the_pipelines(credit, write_policy):
+    from monitoring.tables.watch import watch
+
+    land([one for one in loans(10) if one[5] != "대전"])
+    watch(write_policy("credit", POLICY), day(10) + timedelta(days=14))
+    *before, (_, verdict, reasons, _) = verdicts()
+    assert [one for one in reasons if one.startswith("Pipeline")] == [
+        "Pipeline: 0 rows of branch=대전, 0% of the usual number: look whether its source stopped before blaming the "
+        "model."
+    ]
+    assert verdict == "stable"
+    assert not any(one.startswith("Pipeline") for _, _, earlier, _ in before for one in earlier)
+
+
 def test_windows_may_be_days(credit, write_policy):
     from monitoring.tables.watch import watch
 

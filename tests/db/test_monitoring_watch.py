@@ -176,6 +176,42 @@ def test_a_new_version_that_counts_from_an_earlier_day_replaces_its_windows(shop
     assert shop.execute("select count(*) from monitoring.verdicts") == [(4,)]
 
 
+def test_after_a_release_it_is_told_what_the_version_before_would_have_said(shop):
+    shop.weeks(0, 2)
+    shop.write(Period(HOLDOUT_FROM, 28, 1000, 0.82), versions=(2,))
+    for week in (2, 3):
+        shop.write(Period(FIRST_DAY + timedelta(weeks=week), 7, 1000, 0.9), versions=(2,))
+    shop.release(2, FIRST_DAY + timedelta(weeks=2), holdout_from=HOLDOUT_FROM)
+    assert not any("along" in reason for reason in monitor("sentiment", end_of(3))["windows"][3]["reasons"])
+    shop.execute(
+        "insert into predictions.sentiment select review_id, content_hash, 1,"
+        " case when abs(hashtext(review_id)) %% 5 = 0 then 1 - positive_probability else positive_probability end,"
+        " label, event_at, scored_at, 'shadow' from predictions.sentiment where model_version = 2 and event_at >= %s",
+        (clock.start_of_day(FIRST_DAY + timedelta(weeks=2)),),
+    )
+    windows = monitor("sentiment", end_of(3))["windows"]
+    assert [window["version"] for window in windows] == [1, 1, 2, 2]
+    (said,) = (reason for reason in windows[3]["reasons"] if "along" in reason)
+    assert said.startswith("Version 1, which was live before, scored 1,000 of these reviews along")
+    kept = shop.execute(
+        "select metric, value, rows from monitoring.metrics where window_end = %s and metric like '%%shadow%%'"
+        " order by metric",
+        (end_of(3),),
+    )
+    ((_, beside, labelled), (_, shadow, _), (_, agreement, both), (_, version, _)) = kept
+    assert (version, both) == (1, 1000)
+    assert 0.75 < agreement < 0.85
+    assert (
+        shadow
+        < beside
+        == shop.execute(
+            "select value from monitoring.metrics where window_end = %s and metric = 'accuracy' and segment = 'all'",
+            (end_of(3),),
+        )[0][0]
+    )
+    assert labelled < both
+
+
 def test_a_crawl_gap_is_blamed_on_the_pipeline(shop):
     shop.weeks(0, 4)
     shop.weeks(4, 2, rows=340)
@@ -191,6 +227,16 @@ def test_new_words_without_harm_are_called_drifted(shop):
     summary = monitor("sentiment", end_of(2))
     assert verdicts(summary) == ["stable", "stable", "drifted"]
     assert any("unknown to the reference" in reason for reason in summary["windows"][2]["reasons"])
+
+
+def test_more_jamo_and_emoji_are_called_drifted(shop):
+    shop.weeks(0, 2)
+    shop.weeks(2, 1, words=[*WORDS, "ㅋㅋㅋ", "😀😀"])
+    (*before, told) = monitor("sentiment", end_of(2))["windows"]
+    assert [window["verdict"] for window in before] == ["stable", "stable"]
+    assert told["verdict"] == "drifted"
+    for what in ("single jamo such as", "emoji"):
+        assert any(f"characters are {what}" in reason and reason.endswith("0.0% then.") for reason in told["reasons"])
 
 
 def test_windows_without_reviews_or_without_stars_say_so(shop):

@@ -184,6 +184,33 @@ def test_two_scorings_at_once_write_each_review_once(released):
     assert sorted(scored) == [0, len(released) - 1]
 
 
+def test_the_version_before_scores_along_for_four_weeks_and_after_a_rollback_it_is_in_charge_again(released):
+    from ml.sentiment import score
+
+    score(AS_OF)
+    second = register(seed=2)
+    release(second, clock.start_of_day(date(2025, 5, 20)))
+    fetch("delete from predictions.sentiment where event_at >= %s", clock.start_of_day(date(2025, 5, 20)))
+    spans = (
+        "select model_version, purpose, count(*), min(event_at)::date, max(event_at)::date from predictions.sentiment"
+        " where event_at >= '2025-05-20 00:00+09' group by 1, 2 order by 1, 2"
+    )
+    told = score(AS_OF)
+    ((one, shadow, along, first, last), (two, live, scored, *_)) = fetch(spans)
+    assert (one, shadow, two, live) == (1, "shadow", second, "live")
+    assert first >= date(2025, 5, 19)
+    assert last < date(2025, 6, 17)
+    assert 0 < along == told["shadow"] < scored
+    assert score(AS_OF) == told | {"scored": 0, "by_version": {"1": 0, str(second): 0}, "shadow": 0}
+
+    fetch("delete from predictions.sentiment where model_version = %s and event_at >= '2025-06-01 00:00+09'", second)
+    release(1, clock.start_of_day(date(2025, 6, 1)))
+    score(AS_OF)
+    found = {(version, purpose): (first, last) for version, purpose, _, first, last in fetch(spans)}
+    assert found[1, "shadow"][1] < date(2025, 6, 1) <= found[1, "live"][0] + timedelta(days=1)
+    assert found[second, "live"][1] < date(2025, 6, 1) <= found[second, "shadow"][0] + timedelta(days=1)
+
+
 def test_after_an_upgrade_the_version_in_charge_is_named_and_a_replaced_one_stands_in_nobodys_way(released):
     from ml.errors import UnknownVersion
     from ml.sentiment import score

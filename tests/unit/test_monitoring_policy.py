@@ -7,9 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring import policies
 from monitoring.errors import PolicyError
-from monitoring.policy import COMMITTED, load, write_window
+from monitoring.policy import COMMITTED, load, policies, write_window
 from monitoring.windows import Deployment, Window, WindowLength, complete_windows, version_at, window_of
 
 

@@ -15,7 +15,7 @@ POLICY = load("sentiment")
 # As in the demo world.
 ACCURACY, LABELLED, REFERENCE_LABELLED = 0.864, 1_050, 4_250
 BEFORE = 12
-FACTS = ("predicted_positive_share", "rated_share", "unknown_bigram_share")
+FACTS = ("predicted_positive_share", "rated_share", "unknown_bigram_share", "jamo_share", "emoji_share")
 
 
 def realized(random: np.random.Generator, prefix: str, rows: int, lost: float) -> list[Metric]:

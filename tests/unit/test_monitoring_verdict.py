@@ -36,7 +36,7 @@ def window(number: int, accuracy: float = 0.82, labelled: int = 1000, rows: int 
         Metric(ALL, "reference_rows_per_day", "drift", 1700 / 7, None, None, 6800),
         Metric(ALL, "review_length_psi", "drift", psi, None, None, rows),
     ]
-    for name in ("predicted_positive_share", "rated_share", "unknown_bigram_share"):
+    for name in ("predicted_positive_share", "rated_share", "unknown_bigram_share", "jamo_share", "emoji_share"):
         drifts += [Metric(ALL, f"{prefix}{name}", "drift", 0.6, None, None, rows) for prefix in ("", "reference_")]
     metrics = (*realized("", labelled, accuracy), *realized("reference_", 4200, 0.82), *drifts)
     return Measured(Window(start, start + timedelta(days=6)), 1, metrics)
