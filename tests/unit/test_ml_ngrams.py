@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from maeari.text import joined
 from ml.errors import ArtifactChanged, TooFewRows
 from ml.registry import TRUSTED_TYPES
-from ml.sentiment import ngrams
 from ml.sentiment.classifier import ReviewClassifier
 from ml.sentiment.text import normalise
 
@@ -114,11 +113,6 @@ def test_an_answer_depends_neither_on_the_batch_nor_on_the_process(classifier, t
         [sys.executable, "-c", script, str(tmp_path)], env=environment, capture_output=True, text=True, check=True
     )
     np.testing.assert_array_equal(json.loads(told.stdout), together)
-
-
-def test_compiling_needs_no_folder_to_write_to(monkeypatch):
-    monkeypatch.setattr(ngrams, "_can_write", lambda folder: False)
-    assert ngrams._compiler()(lambda number: number + 1)(1) == 2
 
 
 def test_the_same_rows_and_seed_give_the_same_classifier():
