@@ -3,24 +3,25 @@
 import math
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from pathlib import Path
 
 from psycopg2.extensions import connection as Connection
 
 from maeari import postgres
 from monitoring import store
-from monitoring.errors import PolicyError
+from monitoring.errors import NothingToWatch, PolicyError
 from monitoring.figures import Figure, Level, binary, estimator_error, regression, segments
 from monitoring.figures.binary import ScoreCounts
 from monitoring.figures.decision import Decision, Limits, WindowFigures, decide
 from monitoring.figures.regression import ErrorCounts
 from monitoring.metrics import Measured, Metric
-from monitoring.tables import sketches
+from monitoring.tables import report, sketches
 from monitoring.tables.distances import coarse_counts, distance, missing_share_difference, psi
 from monitoring.tables.policy import TablePolicy, load
 from monitoring.tables.sketches import ALL, WindowSketch
 from monitoring.verdict import Verdict
 from monitoring.watch import summary
-from monitoring.windows import Window, complete_windows, read_deployments, version_at
+from monitoring.windows import Window, complete_windows, read_deployments, version_at, window_of
 
 MISSING_MORE = 0.05
 """How much more of a column must be missing to be named, as a share."""
@@ -66,18 +67,36 @@ def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) ->
         ]
         decisions = decide([seen.figures for seen in history], _limits(policy))
         _put_volume(history)
-        verdicts = []
+        known, verdicts = store.read(connection, policy.model), []
         for number, (seen, decision) in enumerate(zip(history, decisions, strict=True)):
             reasons = (*decision.reasons, *seen.volume, *_why(seen, decision, history[:number]))
             verdict = Verdict(seen.window, seen.figures.version, decision.verdict, reasons, seen.figures.rows)
             verdicts.append(verdict)
             measured = Measured(seen.window, seen.figures.version, tuple(sorted(seen.metrics())))
-            store.replace(
-                connection, policy.model, store.Decided(measured, verdict, seen.figures.provisional_until, "")
-            )
+            drawn_from = known[seen.window].inputs_sha256 if seen.window in known else ""
+            decided = store.Decided(measured, verdict, seen.figures.provisional_until, drawn_from)
+            if decided != known.get(seen.window):
+                store.replace(connection, policy.model, decided)
         if verdicts:
             store.forget_other_windows(connection, policy.model, [verdict.window for verdict in verdicts])
+        report.draw_changed(connection, policy, known, [(seen.sketch, seen.reference) for seen in history])
     return summary(name, as_of, verdicts, asks=bool(verdicts) and verdicts[-1].verdict == "declined")
+
+
+def draw_report(name: str, day: date) -> Path:
+    """Draw the page of the window that holds a day anew, whether or not it has ended, and return its file."""
+    policy = load(name)
+    window = window_of(policy.window, day)
+    with postgres.connect("monitor") as connection:
+        version = dict(_windows(connection, policy, window.end)).get(window)
+        if version is None:
+            raise NothingToWatch(
+                f"{name} has no window from {window.start} to {window.end}: no row was sketched, or the reference is "
+                f"not over. Run `maeari monitor {name}` first, or choose a later day."
+            )
+        sketch = sketches.read(connection, policy, version, *window)
+        reference = sketches.read(connection, policy, version, policy.reference.from_, policy.reference.until)
+        return report.draw(connection, policy, sketch, reference)
 
 
 class _Seen:
