@@ -220,7 +220,7 @@ def select_some(source: Source, days: Days, of_version: int, most: int, longest:
     """The SELECT of a version's rows of some days: as many at most, chosen by a hash of their ids, the same each time.
 
     Columns: scores and numeric features as float8; categories and segments as text of so many characters at most. A
-    name that stands for several of these is one column, of the first kind.
+    name that stands for several of these is one column, of the first kind. Rows are in the order of their days.
     """
     predictions = source.policy.predictions
     numbers = [*source.policy.scores, *(name for name, kind in predictions.features.items() if kind == "numeric")]
@@ -229,8 +229,8 @@ def select_some(source: Source, days: Days, of_version: int, most: int, longest:
         if name not in fields:
             fields[name] = sql.SQL("left({}::text, {})").format(column("p", name), sql.Literal(longest))
     return sql.SQL(
-        "select {fields} from {rows} where {within} and {version} = {of} order by {hash}, row({ids})::text, {at} "
-        "limit {most}"
+        "select {fields} from (select p.* from {rows} where {within} and {version} = {of} "
+        "order by {hash}, row({ids})::text, {at} limit {most}) as p order by {at}, {hash}, row({ids})::text"
     ).format(
         fields=sql.SQL(", ").join(
             sql.SQL("{} as {}").format(field, sql.Identifier(name)) for name, field in fields.items()
