@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 from monitoring import policy, tables, watch
-from monitoring.watch import draw_report
 
 __all__ = ["draw_report", "monitor", "policies"]
 
@@ -22,3 +22,12 @@ def monitor(name: str, as_of: date, progress: Callable[[int, int], None] = lambd
 
         return watch_table(name, as_of, progress)
     return watch.monitor(name, as_of, progress)
+
+
+def draw_report(name: str, day: date) -> Path:
+    """Draw the page of the window that holds a day anew, whether or not it has ended, and return its file."""
+    if name in tables.policies():
+        from monitoring.tables.watch import draw_report as draw_table_report
+
+        return draw_table_report(name, day)
+    return watch.draw_report(name, day)

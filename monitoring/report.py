@@ -1,6 +1,7 @@
-"""The drift report of a window as HTML, drawn by Evidently from derived columns, never from text."""
+"""The drift report of a window as HTML, drawn by Evidently from numbers and categories, never from text."""
 
 import os
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,10 +14,12 @@ os.environ["DO_NOT_TRACK"] = "1"
 from evidently import DataDefinition, Dataset, Report
 from evidently.presets import DataDriftPreset
 
+from maeari.text import one_line
 from monitoring import drift
 
 SAMPLE_ROWS = 2_000
 SEED = 0
+LONGEST_CATEGORY = 100
 NUMERICAL = ["review_length", "unknown_bigram_share", "positive_probability"]
 CATEGORICAL = ["source", "stars", "is_rated", "prediction"]
 
@@ -26,15 +29,32 @@ def write(file: Path, rows: pd.DataFrame, reference: drift.Reference, psi_limit:
 
     Its figures differ from ours, whose bins the reference alone fixes; the page names its method beside each.
     """
-    columns = DataDriftPreset(num_method="psi", cat_method="psi", num_threshold=psi_limit, cat_threshold=psi_limit)
-    current = _dataset(drift.describe(rows), reference.bigrams)
-    # A column without any variation has no correlation, which Evidently asks for all the same.
-    with np.errstate(invalid="ignore"):
-        html = Report([columns]).run(current, _past(reference)).get_html_str(as_iframe=False)
+    methods = {"num_method": "psi", "cat_method": "psi", "num_threshold": psi_limit, "cat_threshold": psi_limit}
+    draw(file, _dataset(drift.describe(rows), reference.bigrams), _past(reference), methods)
+
+
+def draw(file: Path, current: Dataset, reference: Dataset, methods: Mapping[str, str | float]) -> None:
+    """Write the page of two samples in one move; `methods` names those of `DataDriftPreset`, and their limits."""
+    # Evidently asks for the correlation of a column without any variation, and for the odds of what never was.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        html = Report([DataDriftPreset(**methods)]).run(current, reference).get_html_str(as_iframe=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".part")
     unfinished.write_text(html, encoding="utf-8")
     os.replace(unfinished, file)
+
+
+def dataset(rows: pd.DataFrame, numerical: Sequence[str], categorical: Sequence[str]) -> Dataset:
+    """The rows as Evidently reads them, with categories of which none can be more than text on the page."""
+    rows = rows.assign(**{name: rows[name].map(_harmless) for name in categorical})
+    definition = DataDefinition(numerical_columns=list(numerical), categorical_columns=list(categorical))
+    return Dataset.from_pandas(rows, definition)
+
+
+def _harmless(value: str) -> str:
+    # Evidently writes values into a script as they are, where </script> would end it, and Plotly reads tags in labels.
+    line = one_line(value, LONGEST_CATEGORY)
+    return line.replace("<", "‹").replace(">", "›") or "(empty)"
 
 
 @lru_cache(maxsize=1)
@@ -56,4 +76,4 @@ def _dataset(rows: pd.DataFrame, bigrams: frozenset[str]) -> Dataset:
             "prediction": sample["is_predicted_positive"].map({True: "positive", False: "negative"}),
         }
     )
-    return Dataset.from_pandas(derived, DataDefinition(numerical_columns=NUMERICAL, categorical_columns=CATEGORICAL))
+    return dataset(derived, NUMERICAL, CATEGORICAL)

@@ -1,13 +1,17 @@
 """What monitoring keeps in Postgres: metrics, verdicts and the addresses of reports."""
 
+import hashlib
 import json
+import re
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from typing import NamedTuple
 
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
+from maeari.settings import Settings
 from monitoring.metrics import Measured, Metric
 from monitoring.verdict import Verdict
 from monitoring.windows import Window
@@ -105,13 +109,31 @@ def read_reports(connection: Connection, model: str) -> set[Window]:
         return {Window(*row) for row in cursor.fetchall()}
 
 
-def replace_report(connection: Connection, model: str, window: Window, path: str) -> None:
+def page(model: str, window: Window) -> Path:
+    """Where the window's page lies."""
+    # A policy may give a model any name; only one that can be a folder's is.
+    folder = model if re.fullmatch(r"[\w-]{1,80}", model) else hashlib.sha256(model.encode()).hexdigest()
+    return Settings().path("reports", folder, f"{window.start}_{window.end}", "drift.html")
+
+
+def replace_report(connection: Connection, model: str, window: Window) -> None:
     """Record the window's page."""
+    path = page(model, window).relative_to(Settings().path("reports")).as_posix()
     with connection, connection.cursor() as cursor:
         cursor.execute(
             "insert into monitoring.reports (model, window_start, window_end, path) values (%s, %s, %s, %s) "
             "on conflict (model, window_start, window_end, path) do update set created_at = now()",
             (model, window.start, window.end, path),
+        )
+
+
+def replace_inputs(connection: Connection, model: str, window: Window, inputs_sha256: str) -> None:
+    """Record what the window's page was drawn from."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "update monitoring.verdicts set inputs_sha256 = %s "
+            "where model = %s and window_start = %s and window_end = %s",
+            (inputs_sha256, model, window.start, window.end),
         )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from psycopg2.extensions import connection as Connection
 
 from maeari import clock, postgres
-from maeari.settings import Settings
 from monitoring import crawls, drift, performance, store, windows
 from monitoring.errors import NothingToWatch
 from monitoring.metrics import Measured, Metric
@@ -46,7 +45,7 @@ def monitor(policy: str, as_of: date, progress: Callable[[int, int], None] = lam
         verdicts = decide(measured, rules)
         store.forget_other_windows(connection, rules.model, found)
         for number, (one, verdict) in enumerate(zip(measured, verdicts, strict=True), 1):
-            if one.window in changed or one.window not in drawn or not _page(rules.model, one.window).exists():
+            if one.window in changed or one.window not in drawn or not store.page(rules.model, one.window).exists():
                 eye.draw(one.window)
             provisional_until = one.window.end + timedelta(days=rules.late_rows_days)
             decided = store.Decided(
@@ -126,11 +125,10 @@ class _Eye:
 
         version = windows.version_at(self.deployments, window.end)
         rows = windows.read_rows(self.connection, version, *_moments(window))
-        file = _page(self.rules.model, window)
+        file = store.page(self.rules.model, window)
         if len(rows):
             report.write(file, rows, self._reference(version), self.rules.drifted.psi)
-            path = file.relative_to(Settings().path("reports")).as_posix()
-            store.replace_report(self.connection, self.rules.model, window, path)
+            store.replace_report(self.connection, self.rules.model, window)
         return file
 
     def _reference(self, version: int) -> drift.Reference:
@@ -149,10 +147,6 @@ class _Eye:
 
 def _moments(window: Window) -> tuple[datetime, datetime]:
     return clock.start_of_day(window.start), clock.end_of_day(window.end)
-
-
-def _page(model: str, window: Window) -> Path:
-    return Settings().path("reports", model, f"{window.start}_{window.end}", "drift.html")
 
 
 def asks_for_retraining(

@@ -191,12 +191,7 @@ def select(source: Source, runs: list[Days], known_until: date, sample: float = 
     predictions = policy.predictions
     conditions = [within(source, runs)]
     if sample < 1:
-        ids = sql.SQL(", ").join(column("p", name) for name in predictions.id)
-        conditions.append(
-            sql.SQL("(hashtextextended(row({})::text, {}) & 2147483647) < {}").format(
-                ids, sql.Literal(SAMPLE_SEED), sql.Literal(int(sample * 2**31))
-            )
-        )
+        conditions.append(sql.SQL("{} < {}").format(_id_hash(predictions), sql.Literal(int(sample * 2**31))))
     features = [
         _number("p", name, source.types[name]) if kind == "numeric" else hashed(column("p", name))
         for name, kind in predictions.features.items()
@@ -219,6 +214,47 @@ def select(source: Source, runs: list[Days], known_until: date, sample: float = 
         ),
         sql.SQL(" and ").join(conditions),
     )
+
+
+def select_some(source: Source, days: Days, of_version: int, most: int, longest: int) -> sql.Composed:
+    """The SELECT of a version's rows of some days: as many at most, chosen by a hash of their ids, the same each time.
+
+    Columns: scores and numeric features as float8; categories and segments as text of so many characters at most. A
+    name that stands for several of these is one column, of the first kind. Rows are in the order of their days.
+    """
+    predictions = source.policy.predictions
+    numbers = [*source.policy.scores, *(name for name, kind in predictions.features.items() if kind == "numeric")]
+    fields = {name: _number("p", name, source.types[name]) for name in numbers}
+    for name in (*predictions.features, *predictions.segments):
+        if name not in fields:
+            fields[name] = sql.SQL("left({}::text, {})").format(column("p", name), sql.Literal(longest))
+    return sql.SQL(
+        "select {fields} from (select p.* from {rows} where {within} and {version} = {of} "
+        "order by {hash}, row({ids})::text, {at} limit {most}) as p order by {at}, {hash}, row({ids})::text"
+    ).format(
+        fields=sql.SQL(", ").join(
+            sql.SQL("{} as {}").format(field, sql.Identifier(name)) for name, field in fields.items()
+        ),
+        rows=aliased(predictions, "p"),
+        within=within(source, [days]),
+        version=version(source),
+        of=sql.Literal(of_version),
+        hash=_id_hash(predictions),
+        ids=_ids(predictions),
+        at=column("p", predictions.at),
+        most=sql.Literal(most),
+    )
+
+
+def _id_hash(predictions: Predictions) -> sql.Composable:
+    """A number below 2^31 that a prediction's ids alone decide."""
+    return sql.SQL("(hashtextextended(row({})::text, {}) & 2147483647)").format(
+        _ids(predictions), sql.Literal(SAMPLE_SEED)
+    )
+
+
+def _ids(predictions: Predictions) -> sql.Composable:
+    return sql.SQL(", ").join(column("p", name) for name in predictions.id)
 
 
 def _labels(source: Source, runs: list[Days], known_until: date) -> sql.Composable:

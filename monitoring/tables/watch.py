@@ -3,12 +3,15 @@
 import math
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from psycopg2.extensions import connection as Connection
 
 from maeari import postgres
 from monitoring import store
+from monitoring.errors import NothingToWatch
 from monitoring.figures import Figure, Level, binary, estimator_error, multiclass, regression, segments
 from monitoring.figures.binary import ScoreCounts
 from monitoring.figures.decision import Decision, Limits, WindowFigures, decide
@@ -16,14 +19,15 @@ from monitoring.figures.multiclass import ClassCounts
 from monitoring.figures.regression import ErrorCounts
 from monitoring.figures.segments import Counts
 from monitoring.metrics import Measured, Metric
-from monitoring.tables import sketches
+from monitoring.tables import report, sketches
 from monitoring.tables.distances import coarse_counts, distance, missing_share_difference, psi
 from monitoring.tables.policy import TablePolicy, load
 from monitoring.tables.reference import days_of
 from monitoring.tables.sketches import ALL, ScoreSketch, WindowSketch
+from monitoring.tables.source import Days
 from monitoring.verdict import Verdict
 from monitoring.watch import asks_for_retraining, summary
-from monitoring.windows import Deployment, Window, complete_windows, read_deployments, version_at
+from monitoring.windows import Deployment, Window, complete_windows, read_deployments, version_at, window_of
 
 MISSING_MORE = 0.05
 """How much more of a column must be missing to be named, as a share."""
@@ -59,33 +63,46 @@ def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) ->
         return summary(name, as_of, [], asks=False)
     sketches.update(policy, as_of, progress)
     with postgres.connect("monitor") as connection, postgres.advisory_lock(connection, f"monitor {policy.model}"):
-        sketched = sketches.versions(connection, policy)
-        found = _windows(connection, policy, as_of, deployments, sketched)
-        references = {
-            version: sketches.read(
-                connection, policy, version, *days_of(policy, version, sketched[version][0], deployments)
-            )
-            for version in {version for _, version in found}
-        }
+        read = partial(sketches.read, connection, policy)
+        found = _windows(connection, policy, as_of, deployments)
+        references = {version: read(version, *days) for _, version, days in found}
         history = [
-            _Seen(policy, window, sketches.read(connection, policy, version, *window), references[version], as_of)
-            for window, version in found
+            _Seen(policy, window, read(version, *window), references[version], as_of) for window, version, _ in found
         ]
         decisions = decide([seen.figures for seen in history], _limits(policy))
         _put_volume(history)
-        verdicts = []
+        known, verdicts = store.read(connection, policy.model), []
         for number, (seen, decision) in enumerate(zip(history, decisions, strict=True)):
             reasons = (*decision.reasons, *seen.volume, *_why(seen, decision, history[:number]))
             verdict = Verdict(seen.window, seen.figures.version, decision.verdict, reasons, seen.figures.rows)
             verdicts.append(verdict)
             measured = Measured(seen.window, seen.figures.version, tuple(sorted(seen.metrics())))
-            store.replace(
-                connection, policy.model, store.Decided(measured, verdict, seen.figures.provisional_until, "")
-            )
+            drawn_from = known[seen.window].inputs_sha256 if seen.window in known else ""
+            decided = store.Decided(measured, verdict, seen.figures.provisional_until, drawn_from)
+            if decided != known.get(seen.window):
+                store.replace(connection, policy.model, decided)
         if verdicts:
             store.forget_other_windows(connection, policy.model, [verdict.window for verdict in verdicts])
+        report.draw_changed(connection, policy, known, [(seen.sketch, seen.reference) for seen in history])
         asks = asks_for_retraining(connection, policy.model, verdicts, deployments, as_of)
     return summary(name, as_of, verdicts, asks)
+
+
+def draw_report(name: str, day: date) -> Path:
+    """Draw the page of the window that holds a day anew, whether or not it has ended, and return its file."""
+    policy = load(name)
+    window = window_of(policy.window, day)
+    with postgres.connect("monitor") as connection:
+        deployments = read_deployments(connection, policy.model)
+        found = [one for one in _windows(connection, policy, window.end, deployments) if one[0] == window]
+        if not found:
+            raise NothingToWatch(
+                f"{name} has no window from {window.start} to {window.end}: no row was sketched, or the reference is "
+                f"not over. Run `maeari monitor {name}` first, or choose a later day."
+            )
+        ((_, version, days),) = found
+        sketch, reference = (sketches.read(connection, policy, version, *one) for one in (window, days))
+        return report.draw(connection, policy, sketch, reference)
 
 
 class _Seen:
@@ -147,21 +164,19 @@ class _Seen:
 
 
 def _windows(
-    connection: Connection,
-    policy: TablePolicy,
-    as_of: date,
-    deployments: list[Deployment],
-    sketched: Mapping[int, tuple[date, date]],
-) -> list[tuple[Window, int]]:
-    """Complete windows after the reference that have rows, each with the version that counts in it.
+    connection: Connection, policy: TablePolicy, as_of: date, deployments: list[Deployment]
+) -> list[tuple[Window, int, Days]]:
+    """Complete windows after the reference that have rows, each with the version that counts in it and its reference.
 
     Where releases are on record that is the one in charge at the window's end, else the newest with rows in it.
     """
-    if policy.reference == "before_release":
+    if policy.reference != "before_release":
+        begins = policy.reference.until + timedelta(days=1)
+    elif deployments:
         begins = deployments[0].effective_on
     else:
-        begins = policy.reference.until + timedelta(days=1)
-    found = []
+        return []
+    sketched, found = sketches.versions(connection, policy), []
     for window in complete_windows(policy.window, begins, as_of):
         if deployments:
             begun = deployments[0].effective_on <= window.end
@@ -172,7 +187,7 @@ def _windows(
             )
         for version in reversed(chosen):
             if sketches.daily_rows(connection, policy, version, window.start, window.end):
-                found.append((window, version))
+                found.append((window, version, days_of(policy, version, sketched[version][0], deployments)))
                 break
     return found
 

@@ -4,10 +4,14 @@ import json
 import re
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import psycopg2
 import pytest
+import yaml
+from psycopg2.extras import execute_values
 
 PAGE = (Path(__file__).parents[2] / "docs" / "sql.md").read_text()
 FIRST = datetime(2026, 2, 27, 3, tzinfo=UTC)
@@ -19,22 +23,31 @@ MONDAY = datetime(2026, 2, 8, 15, tzinfo=UTC)
 """When the first of the four weeks of articles begins in Seoul; the last ends with the day `SEEN`."""
 WEEKS, ARTICLES_A_WEEK = 4, 60
 LAST_WEEK = date(2026, 3, 2)
+JUDGED = "Is a model still good?"
+CREDIT_FROM = date(2025, 1, 6)
+CREDIT_WEEKS, LOANS_A_WEEK, BAD_WEEK = 9, 900, 7
 TOPICS = (("원두", "생두"), ("일회용컵", "보증금"), ("책방", "독립서점"))
 
 
+def monday(week: int) -> date:
+    """The first day of a week of loans."""
+    return CREDIT_FROM + timedelta(weeks=week)
+
+
 def queries() -> dict[str, tuple[str, str]]:
-    """The page's queries by heading, each with the role its section names."""
+    """The page's queries by heading, each with the role that its section, or the text above it, names."""
     found = {}
     for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
-        role = {"As the analyst": "analyst", "As the owner": "owner"}[section.splitlines()[0]]
+        roles = {"As the analyst": "analyst", JUDGED: "analyst", "As the owner": "owner"}
+        role = roles[section.splitlines()[0]]
         for part in re.split(r"^### ", section, flags=re.MULTILINE)[1:]:
             (query,) = re.findall(r"```sql\n(.+?)```", part, re.DOTALL)
-            found[part.splitlines()[0]] = (role, query)
+            found[part.splitlines()[0]] = ("owner" if "\nAs the owner" in part else role, query)
     return found
 
 
 @pytest.fixture(scope="module")
-def filled_warehouse(new_warehouse):
+def filled_warehouse(new_warehouse, maeari_home):
     """A warehouse with one crawl and one import, a live version of each model, their predictions and one verdict."""
     from maeari import warehouse
 
@@ -47,12 +60,15 @@ def filled_warehouse(new_warehouse):
             _release(cursor)
             _release_churn(cursor)
             _release_topics(cursor)
+            _roll_back(cursor)
         warehouse.build(SEEN)
         with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
             _score_and_judge(cursor)
             _score_customers(cursor)
             _tell_topics(cursor)
+            _lend(cursor)
         _count_topics_and_pairs()
+        _watch_loans(patch, maeari_home)
         warehouse.publish(SEEN)
         yield url
 
@@ -187,6 +203,80 @@ def _release_churn(cursor) -> None:
         "select ops.promote('churn', 1, null, 'file', '지원', now(), %s, '{}', false)",
         (YEAR_END, YEAR_END),
     )
+
+
+def _roll_back(cursor) -> None:
+    """A model of two versions, of which the first is restored."""
+    for version, before in ((1, None), (2, 1)):
+        cursor.execute(
+            "insert into ops.training_sets values (%(set)s, 'prices', %(at)s, 30, 'sha', 'select 1', now());"
+            "insert into ops.model_versions (model, version, trained_at, training_set_id, metrics, card, "
+            "artifact_sha256, mlflow_run_id) values ('prices', %(version)s, now(), %(set)s, '{}', '{}', 'file', 'run');"
+            "select ops.promote('prices', %(version)s, %(before)s, 'file', '지원', now(), %(at)s, '{}', false)",
+            {"set": f"prices {version}", "version": version, "before": before, "at": FIRST + timedelta(days=version)},
+        )
+    cursor.execute(
+        "select ops.rollback('prices', 2, 1, 'file', '민지', now(), %s, 'wrong since Tuesday')",
+        (FIRST + timedelta(days=9),),
+    )
+
+
+def _lend(cursor) -> None:
+    """Loans of nine weeks: in the eighth, incomes rise, channels are missing, and one branch turns; then no labels."""
+    cursor.execute(
+        "create table predictions.credit (loan integer primary key, day date, chance float8, income float8,"
+        " channel text, branch text); create table predictions.credit_truth (loan integer primary key, is_late boolean)"
+    )
+    random, rows = np.random.default_rng(0), []
+    for loan in range(CREDIT_WEEKS * LOANS_A_WEEK):
+        week, place = divmod(loan, LOANS_A_WEEK)
+        chance, branch, is_bad = random.beta(0.5, 0.5), ("강남", "대전", "부산")[loan % 3], week == BAD_WEEK
+        is_late = bool(random.random() < chance) ^ (is_bad and branch == "부산" and place % 2 == 0)
+        income, channel = random.lognormal(9 if is_bad else 8, 0.4), None if is_bad and place % 4 == 0 else "앱"
+        rows.append((loan, monday(week) + timedelta(days=place % 7), chance, income, channel, branch, is_late))
+    execute_values(cursor, "insert into predictions.credit values %s", [row[:6] for row in rows])
+    execute_values(cursor, "insert into predictions.credit_truth values %s", [(row[0], row[6]) for row in rows])
+
+
+def _watch_loans(patch, maeari_home: Path) -> None:
+    """Verdicts while the labels of the last week are pending; the decline, seen the week before, is silenced."""
+    from monitoring import alerts
+    from monitoring.tables import report
+    from monitoring.tables.watch import watch
+
+    # Nobody looks at the pages.
+    patch.setattr(report, "draw_changed", lambda *of: None)
+    file = maeari_home / "table_policies" / "loans.yml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(
+        yaml.safe_dump(
+            {
+                "model": "credit",
+                "task": "binary",
+                "predictions": {
+                    "table": "predictions.credit",
+                    "id": ["loan"],
+                    "at": "day",
+                    "score": "chance",
+                    "features": {"income": "numeric", "channel": "category"},
+                    "segments": ["branch"],
+                },
+                "labels": {"table": "predictions.credit_truth", "id": ["loan"], "value": "is_late", "after_days": 6},
+                "window": "week",
+                "reference": {"from": monday(0), "until": monday(4) - timedelta(days=1)},
+                "min_rows": 300,
+                "min_labelled_rows": 200,
+                "declined": {"min_drop": 0.02, "false_alarms": 0.005, "over_windows": 26},
+                "drifted": {"method": "psi", "limit": 0.1},
+            }
+        )
+    )
+    last_day = monday(CREDIT_WEEKS) - timedelta(days=1)
+    watch("loans", last_day - timedelta(days=1))
+    alerts.silence("credit", date(2099, 1, 1), "the branch moved", "민지")
+    assert alerts.send_due({"mail": lambda letter: None}, last_day)["silenced"] == ["credit"]
+    watch("loans", last_day)
+    file.unlink()
 
 
 def _release_topics(cursor) -> None:
@@ -398,3 +488,85 @@ def test_the_topics_of_a_subject_stand_with_their_stars(answer):
     first, second = answer("What are the reviews of each subject about?")
     assert (first["subject_name"], first["label"], first["reviews"], first["percent"]) == ("메아리 카페", "맛", 24, 60)
     assert (second["label"], second["reviews"], float(second["mean_stars"])) == ("기다림", 16, 1.5)
+
+
+def test_the_newest_verdict_of_each_model_has_its_age(answer):
+    credit, sentiment = answer("What is the newest verdict of each model?")
+    assert (credit["model"], credit["window_start"], credit["verdict"]) == ("credit", monday(8), "labels_pending")
+    assert (sentiment["model"], sentiment["verdict"], sentiment["first_reason"]) == (
+        "sentiment",
+        "too_few_rows",
+        "40 rows",
+    )
+    never, judged = answer("How many days ago was a window of each model judged last?")
+    assert (never["model"], never["days_since"], never["unjudged_since"]) == ("sentiment", None, 1)
+    assert (judged["model"], judged["judged_until"], judged["unjudged_since"]) == (
+        "credit",
+        monday(8) - timedelta(days=1),
+        1,
+    )
+    assert judged["days_since"] == credit["days_since"] + 7
+
+
+def test_accuracy_stands_beside_the_reference_with_its_interval(answer):
+    weeks = {row["window_start"]: row for row in answer("How good was each model, window by window?")}
+    assert list(weeks) == [monday(week) for week in (8, 7, 6, 5, 4)]
+    bad, good = weeks[monday(BAD_WEEK)], weeks[monday(5)]
+    assert (bad["verdict"], good["verdict"], bad["labelled_rows"]) == ("declined", "stable", LOANS_A_WEEK)
+    assert bad["value"] < bad["in_the_reference"] - Decimal("0.05")
+    assert abs(good["value"] - good["in_the_reference"]) < Decimal("0.05")
+    low, high = map(Decimal, good["interval_95"].split(" to "))
+    assert low < good["value"] < high
+    assert good["in_the_reference"] == bad["in_the_reference"]
+
+
+def test_an_estimate_is_held_against_what_came_true_once_it_is_known(answer):
+    rows = answer("What was expected before the labels came, and how wrong was that?")
+    found = {row["window_start"]: row for row in rows if row["metric"] == "accuracy"}
+    assert list(found) == [monday(week) for week in (8, 7, 6, 5, 4)]
+    assert (found[monday(8)]["realized"], found[monday(8)]["error"], found[monday(8)]["is_within"]) == (None,) * 3
+    # What turned in one branch no score could show.
+    bad, good = found[monday(BAD_WEEK)], found[monday(5)]
+    assert bad["error"] > Decimal("0.05")
+    assert (bad["is_within"], good["is_within"]) == (False, True)
+    assert abs(good["error"] - (good["estimate"] - good["realized"])) <= Decimal("0.001")
+
+
+def test_what_moved_what_is_missing_and_where_it_fails(answer):
+    far, other = answer("Which columns moved in a window?")
+    assert (far["window_start"], far["metric"], other["metric"]) == (monday(BAD_WEEK), "income_psi", "channel_psi")
+    assert far["said"].startswith("Inputs: income moved, PSI ")
+    assert (far["distance"] > 1, far["usual_distance"] < Decimal("0.1"), other["said"]) == (True, True, None)
+    (gone,) = answer("Which columns are missing more often than they were?")
+    assert (gone["window_start"], gone["column_name"]) == (monday(BAD_WEEK), "channel")
+    assert (gone["missing_percent"], gone["usual_percent"]) == (25, 0)
+    worst, *others = answer("Where does a model fail?")
+    assert (worst["window_start"], worst["segment"]) == (monday(BAD_WEEK), "branch=부산")
+    assert (len(others), worst["labelled_rows"]) == (3, LOANS_A_WEEK / 3)
+    assert worst["lost"] > 2 * others[0]["lost"] > 0
+
+
+def test_what_may_still_change_and_what_was_silenced(answer):
+    (open_,) = answer("Which verdicts may still change, and until when?")
+    assert (open_["window_start"], open_["provisional_until"]) == (monday(8), monday(9) + timedelta(days=5))
+    (alert,) = answer("Which declines were told to whom, and which were silenced?")
+    assert (alert["model"], alert["window_start"], alert["mailed_at"]) == ("credit", monday(BAD_WEEK), None)
+    assert (alert["silenced_by"], alert["silenced_because"]) == ("민지", "the branch moved")
+
+
+def test_what_was_live_who_decided_and_what_was_rolled_back(answer):
+    live = {row["model"]: row for row in answer("What was live on a date?")}
+    # The second version counts from that day, and was not rolled back before.
+    assert (live["prices"]["version"], live["prices"]["approved_by"]) == (2, "지원")
+    assert (live["sentiment"]["version"], live["churn"]["version"]) == (1, 1)
+    (asked,) = answer("Which releases were asked for, who decided, and how long did that take?")
+    assert (asked["model"], asked["outcome"], asked["decided_by"]) == ("sentiment", "approved", "지원")
+    (back,) = answer("What was rolled back, by whom and why?")
+    assert (back["model"], back["taken_back"], back["restored"]) == ("prices", 2, 1)
+    assert (back["rolled_back_by"], back["reason"]) == ("민지", "wrong since Tuesday")
+    assert back["lived"] > timedelta()
+
+
+def test_the_page_has_at_least_ten_queries_on_whether_a_model_is_still_good():
+    (section,) = [part for part in re.split(r"^## ", PAGE, flags=re.MULTILINE) if part.startswith(f"{JUDGED}\n")]
+    assert section.count("```sql") >= 10
