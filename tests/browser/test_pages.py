@@ -143,7 +143,7 @@ def test_what_was_live_is_asked_with_a_date_picker_and_estimates_are_told_apart_
     assert chart.locator(".point.stable line").first.evaluate(estimate)[1] == "none"
     viewer.page.get_by_label("Day").fill("2026-03-31")
     viewer.page.get_by_role("button", name="Show").click()
-    viewer.page.get_by_text(re.compile("On 2026-03-31 no release is on record here")).wait_for()
+    viewer.page.get_by_text("On 2026-03-31 no release is on record here").wait_for()
     assert viewer.page.url.endswith("?on=2026-03-31#on")
     assert own_errors(viewer.errors) == []
 
