@@ -65,7 +65,7 @@ def _refuse(request: Request, error: StarletteHTTPException) -> HTMLResponse:
 
 
 def _misunderstood(request: Request, error: RequestValidationError) -> HTMLResponse:
-    wrong = ", ".join(sorted({str(problem["loc"][-1]) for problem in error.errors()}))
+    wrong = ", ".join(sorted({str(problem["loc"][1]) for problem in error.errors()}))
     advice = f"Not understood in the address: {wrong}. Start again from the overview."
     return render(request, "error.html", title="This address is not understood", advice=advice, status_code=422)
 

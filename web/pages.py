@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 
 from maeari import clock
 from maeari.settings import Settings
-from web import charts, periods, policies, queries, sentiment_figures
+from web import charts, periods, policies, queries, sentiment_figures, watched
 from web.render import render
 
 STATIC = {file.name: file for file in (Path(__file__).parent / "static").iterdir()}
@@ -24,7 +24,8 @@ router = APIRouter()
 EveryPeriod = Literal["day", "week", "month", "quarter"]
 Terms = Annotated[list[Annotated[str, Query(max_length=100)]] | None, Query(max_length=6)]
 PageNumber = Annotated[int, Query(ge=1, le=PAGES_SHOWN)]
-ModelName = Annotated[str, PathParameter(pattern=r"^[a-z][a-z0-9_]*$")]
+# A model that is only watched may have any name that its policy gives.
+ModelName = Annotated[str, PathParameter(pattern=r"^[^\x00]+$")]
 # Postgres has no integer larger than this for a version.
 VersionNumber = Annotated[int, PathParameter(ge=1, le=2**31 - 1)]
 
@@ -43,8 +44,8 @@ def index(request: Request) -> HTMLResponse:
             models=[
                 model
                 | {
-                    "verdict": windows[model["model"]][-1] if windows[model["model"]] else None,
-                    "sparkline": charts.sparkline(window["accuracy"] for window in windows[model["model"]]),
+                    "newest": watched.newest(windows[model["model"]]),
+                    "sparkline": charts.sparkline_of_windows(windows[model["model"]]),
                 }
                 for model in models
             ],
@@ -54,35 +55,7 @@ def index(request: Request) -> HTMLResponse:
         )
 
 
-@router.get("/models/{model}")
-def model_page(request: Request, model: ModelName) -> HTMLResponse:
-    """How often the model was right, week by week, and what was released when."""
-    with queries.reading() as cursor:
-        versions = queries.versions(cursor, model)
-        if not versions:
-            raise HTTPException(404)
-        windows = queries.windows(cursor, model)
-        deployments = queries.deployments(cursor, model)
-        requests = queries.requests(cursor, model)
-        live = next((deployment for deployment in deployments if deployment["live_to"] is None), None)
-        shown = queries.version(cursor, model, live["version"] if live else versions[0]["version"])
-    return render(
-        request,
-        "model.html",
-        model=model,
-        versions=versions,
-        live=live,
-        figures=shown["card"].get("figures"),
-        deployments=deployments,
-        requests=requests,
-        waiting=next((asked for asked in requests if asked["outcome"] == "waiting"), None),
-        windows=windows[::-1],
-        wide=charts.timeline(windows, deployments, width=960),
-        narrow=charts.timeline(windows, deployments, width=360, height=240),
-    )
-
-
-@router.get("/models/{model}/versions/{number}")
+@router.get("/models/{model:path}/versions/{number}")
 def version_page(request: Request, model: ModelName, number: VersionNumber) -> HTMLResponse:
     """The card of one version, and the evidence that was frozen when its release was asked for."""
     with queries.reading() as cursor:
@@ -106,7 +79,7 @@ def version_page(request: Request, model: ModelName, number: VersionNumber) -> H
     )
 
 
-@router.get("/models/{model}/windows/{start}/{end}")
+@router.get("/models/{model:path}/windows/{start}/{end}")
 def window_page(request: Request, model: ModelName, start: date, end: date) -> HTMLResponse:
     """One window: its verdict in words, its figures, and its drift report in a frame."""
     with queries.reading() as cursor:
@@ -114,6 +87,47 @@ def window_page(request: Request, model: ModelName, start: date, end: date) -> H
         if window is None:
             raise HTTPException(404)
     return render(request, "window.html", model=model, window=window)
+
+
+@router.get("/models/{model:path}")
+def model_page(request: Request, model: ModelName, on: date | Literal[""] | None = None) -> HTMLResponse:
+    """How good the model was, window by window, what moved, what was released when, and what counted on a day."""
+    with queries.reading() as cursor:
+        versions = queries.versions(cursor, model)
+        windows = queries.windows(cursor, model)
+        if not versions and not windows:
+            raise HTTPException(404)
+        deployments = queries.deployments(cursor, model)
+        requests = queries.requests(cursor, model)
+        live = next((deployment for deployment in deployments if deployment["live_to"] is None), None)
+        shown = (
+            queries.version(cursor, model, live["version"] if live else versions[0]["version"]) if versions else None
+        )
+        judged = next((window for window in reversed(windows) if window["value"] is not None), None)
+        columns = watched.columns(queries.metrics(cursor, windows[-1]), windows[-1]["reasons"]) if windows else []
+        segments = watched.segments(queries.metrics(cursor, judged), judged["figure"]) if judged else []
+    return render(
+        request,
+        "model.html",
+        model=model,
+        versions=versions,
+        live=live,
+        figures=shown["card"].get("figures") if shown else None,
+        deployments=deployments,
+        requests=requests,
+        waiting=next((asked for asked in requests if asked["outcome"] == "waiting"), None),
+        windows=windows[::-1],
+        judged=judged,
+        columns=columns,
+        segments=segments[: watched.SEGMENTS_SHOWN],
+        more_segments=len(segments) - watched.SEGMENTS_SHOWN,
+        today=clock.today(),
+        on=on,
+        in_charge=watched.in_charge(deployments, on) if on else None,
+        holding=watched.holding(windows, on) if on else None,
+        wide=charts.timeline(windows, deployments, width=960),
+        narrow=charts.timeline(windows, deployments, width=360, height=240),
+    )
 
 
 @router.get("/reviews")

@@ -16,6 +16,7 @@ CRAWL_DAYS = 2
 SCORED_DAYS = 28
 # Customers are scored monthly, so a month may pass between two imports.
 EVENT_DAYS = 35
+_IS_ERROR = "m.segment = 'all' and m.metric = 'mean_absolute_error'"
 
 
 @contextmanager
@@ -207,41 +208,54 @@ def _watch_checks(cursor: Cursor) -> list[dict]:
         age = (clock.today() - verdict["window_end"]).days
         # The window that has just ended is judged after the next crawl and scoring.
         fresh = age <= length + CRAWL_DAYS
-        sentence = f"The newest judged window of {verdict['model']} ended on {verdict['window_end']}"
+        sentence = f"The newest watched window of {verdict['model']} ended on {verdict['window_end']}"
         found.append(_check("Monitoring", fresh, sentence + ("." if fresh else f", {age} days ago.")))
-        if verdict["verdict"] == "declined":
-            sentence = f"{verdict['model']} has declined: its labels are less often right than when it was released."
-            found.append(_check("Model", False, sentence))
+        if verdict["decided"] == "declined":
+            worse = "its errors are larger" if verdict["is_regression"] else "it is less often right"
+            sentence = f"{verdict['model']} has declined: {worse} than in its reference"
+            newest = verdict["decided_until"] == verdict["window_end"]
+            until = "." if newest else f", says the newest window with labels, to {verdict['decided_until']}."
+            found.append(_check("Model", False, sentence + until))
     return found
 
 
 def newest_verdicts(cursor: Cursor) -> list[dict]:
-    """The newest verdict of each model."""
+    """The newest window of each model, and what was decided last of the same version."""
     return fetch_all(
         cursor,
-        """
-        select distinct on (model) * from monitoring.verdicts
-        order by model, window_end desc, model_version desc
-        """,
+        f"""
+        select newest.*, decided.verdict as decided, decided.window_end as decided_until, exists (
+            select from monitoring.metrics m where m.model = newest.model and {_IS_ERROR}
+        ) as is_regression
+        from (
+            select distinct on (model) * from monitoring.verdicts
+            order by model, window_end desc, model_version desc
+        ) newest
+        left join lateral (
+            select verdict, window_end from monitoring.verdicts v
+            where (v.model, v.model_version) = (newest.model, newest.model_version)
+                and verdict not in ('labels_pending', 'too_few_rows')
+            order by window_end desc limit 1
+        ) decided on true
+        """,  # noqa: S608
     )
 
 
 def models(cursor: Cursor) -> list[dict]:
-    """Every model: its newest version, its live deployment where there is one, and the figures on its card."""
+    """Every model, also one that is only watched: its live deployment where there is one, the figures on its card."""
     return fetch_all(
         cursor,
         """
-        select v.model, max(v.version) as newest_version, count(*) as versions,
-            d.version as live_version, d.live_from, d.effective_from, d.approved_by, d.approved_at, d.is_replay,
-            d.evidence ? 'rollback_of' as is_rollback,
-            (
-                select card -> 'figures' from ops.model_versions one
-                where one.model = v.model and one.version = coalesce(d.version, max(v.version))
-            ) as figures
-        from ops.model_versions v
-        left join ops.deployments d on d.model = v.model and d.live_to is null
-        group by v.model, d.deployment_id
-        order by v.model
+        select every.model, card.version is not null as is_registered, card.figures,
+            d.version as live_version, d.effective_from, d.approved_by, d.is_replay,
+            d.evidence ? 'rollback_of' as is_rollback
+        from (select model from ops.model_versions union select model from monitoring.verdicts) every
+        left join ops.deployments d on d.model = every.model and d.live_to is null
+        left join lateral (
+            select v.version, v.card -> 'figures' as figures from ops.model_versions v
+            where v.model = every.model order by v.version = d.version desc nulls last, v.version desc limit 1
+        ) card on true
+        order by every.model
         """,
     )
 
@@ -295,27 +309,52 @@ def requests(cursor: Cursor, model: str | None = None) -> list[dict]:
 
 
 def windows(cursor: Cursor, model: str) -> list[dict]:
-    """Every judged window with its realized accuracy and its reference, oldest first."""
+    """Every watched window, oldest first, with its main figure: as realized, as estimated and in the reference.
+
+    `figure` is mean_absolute_error of a regression, else accuracy. Early labels are no fair sample: where more are due,
+    the estimate stands in place of what they say.
+    """
+    return fetch_all(
+        cursor,
+        f"""
+        with metrics as (
+            select * from monitoring.metrics where model = %(model)s and segment = 'all'
+        )
+        select v.*, figure, realized.value, realized.low, realized.high, realized.rows as labelled_rows,
+            estimated.value as expected, estimated.low as expected_low, estimated.high as expected_high,
+            reference.value as reference
+        from monitoring.verdicts v
+        cross join (
+            select case when exists (select from metrics m where {_IS_ERROR}) then 'mean_absolute_error'
+                else 'accuracy' end as figure
+        ) main
+        left join metrics estimated
+            on (estimated.model_version, estimated.window_start, estimated.window_end, estimated.metric, estimated.kind)
+                = (v.model_version, v.window_start, v.window_end, figure, 'estimated')
+        left join metrics realized
+            on (realized.model_version, realized.window_start, realized.window_end, realized.metric, realized.kind)
+                = (v.model_version, v.window_start, v.window_end, figure, 'realized')
+            and (v.verdict <> 'labels_pending' or estimated.value is null)
+        left join metrics reference
+            on (reference.model_version, reference.window_start, reference.window_end, reference.metric, reference.kind)
+                = (v.model_version, v.window_start, v.window_end, 'reference_' || figure, 'realized')
+        where v.model = %(model)s
+        order by v.window_end, v.window_start, v.model_version
+        """,  # noqa: S608
+        model=model,
+    )
+
+
+def metrics(cursor: Cursor, window: dict) -> list[dict]:
+    """Every figure of one watched window."""
     return fetch_all(
         cursor,
         """
-        select v.*, m.accuracy, m.low, m.high, m.labelled_rows, m.reference
-        from monitoring.verdicts v
-        left join lateral (
-            select max(value) filter (where metric = 'accuracy') as accuracy,
-                max(low) filter (where metric = 'accuracy') as low,
-                max(high) filter (where metric = 'accuracy') as high,
-                max(rows) filter (where metric = 'accuracy') as labelled_rows,
-                max(value) filter (where metric = 'reference_accuracy') as reference
-            from monitoring.metrics m
-            where (m.model, m.model_version, m.window_start, m.window_end)
-                    = (v.model, v.model_version, v.window_start, v.window_end)
-                and m.segment = 'all'
-        ) m on true
-        where v.model = %(model)s
-        order by v.window_end, v.window_start, v.model_version
+        select * from monitoring.metrics
+        where (model, model_version, window_start, window_end)
+            = (%(model)s, %(model_version)s, %(window_start)s, %(window_end)s)
         """,
-        model=model,
+        **window,
     )
 
 

@@ -17,12 +17,12 @@ from maeari import clock
 from maeari.answers import UNSURE_BECAUSE, probability
 from maeari.settings import Settings
 from ml.texts.collection import Collection
-from web import figures, policies
+from web import figures, policies, watched
 
 VERDICTS = {
-    "stable": ("✓", "stable", "The model is as right as when it was released."),
-    "drifted": ("◆", "drifted", "The reviews have changed; the model is not clearly worse."),
-    "declined": ("▼", "declined", "The model is clearly less often right than when it was released."),
+    "stable": ("✓", "stable", "The model is as good as in its reference."),
+    "drifted": ("◆", "drifted", "What comes in has changed; the model is not clearly worse."),
+    "declined": ("▼", "declined", "The model is clearly worse than in its reference."),
     "too_few_rows": ("○", "too few rows", "There are too few rows to say."),
     "labels_pending": ("…", "labels pending", "The labels of this window are not there yet."),
 }
@@ -56,8 +56,9 @@ READING_ORDER = (
 LISTS = ("backtest", "feature_tests", "importance", "features", "ageing", "topics", "trials")
 # The models of topics, and whose texts they are of.
 TOPIC_MODELS = {collection.model: collection.value for collection in Collection}
-# Models whose windows are not judged.
-UNJUDGED = ("churn", *TOPIC_MODELS)
+# What of its tables a model's page shows unfolded.
+WINDOWS_SHOWN = 13
+COLUMNS_SHOWN = 12
 # Parts that few ask for: the card keeps them folded.
 FOLDED = ("data", "config", "libraries")
 SHARES = ("share", "accuracy", "recall", "probability")
@@ -81,6 +82,8 @@ def figure(number: float, name: str = "") -> str:
         return percent(number)
     if isinstance(number, int) or (math.isfinite(number) and number == int(number) and abs(number) >= 1):
         return f"{int(number):,}"
+    if 1_000 <= abs(number) < 1e15:
+        return f"{number:,.0f}"
     return f"{number:.4g}"
 
 
@@ -107,6 +110,11 @@ def leaning(direction: Any, high: str = "higher values", low: str = "lower value
     if not isinstance(direction, int | float):
         return direction if isinstance(direction, str) else "–"
     return high if direction > 0 else low if direction < 0 else neither
+
+
+def path_part(name: str) -> str:
+    """Any name as one part of an address's path."""
+    return quote(name, safe="")
 
 
 def id_path(name: str) -> str:
@@ -219,6 +227,7 @@ _environment.filters.update(
     p_value=p_value,
     leaning=leaning,
     id_path=id_path,
+    path_part=path_part,
     when=when,
     day=day,
     text=text,
@@ -238,7 +247,9 @@ _environment.globals.update(
     UNSURE=UNSURE_BECAUSE,
     LISTS=LISTS,
     TOPIC_MODELS=TOPIC_MODELS,
-    UNJUDGED=UNJUDGED,
+    METHODS=watched.METHODS,
+    WINDOWS_SHOWN=WINDOWS_SHOWN,
+    COLUMNS_SHOWN=COLUMNS_SHOWN,
     FOLDED=FOLDED,
     plotly_version=version("plotly"),
 )

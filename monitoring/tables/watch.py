@@ -151,9 +151,9 @@ class _Seen:
         ):
             found += [_metric(ALL, f"{prefix}{name}", kind, figure) for name, figure in figures.items()]
         main = MAIN[self.policy.task]
-        for segment, counts in self.counts.items():
-            if segment != ALL:
-                found.append(_metric(segment, main, "realized", self.task.realized(counts)[main]))
+        for prefix, every in (("", self.counts), ("reference_", self.usual)):
+            for segment, counts in _parts(every).items():
+                found.append(_metric(segment, f"{prefix}{main}", "realized", self.task.realized(counts)[main]))
         method = self.policy.drifted.method
         for name, column in self.sketch.columns.items():
             bins, before = self.sketch.reference.columns[name], self.reference.columns.get(name)

@@ -63,7 +63,7 @@ def airflow(new_warehouse, postgres: str, maeari_home: Path) -> Iterator[Airflow
     """Api-server, scheduler and dag-processor as `maeari up` starts them, on ports and databases of their own."""
     warehouse = new_warehouse()
     with psycopg2.connect(warehouse) as connection, connection.cursor() as cursor:
-        for seed in ("warehouse.sql", "churn.sql", "topics.sql"):
+        for seed in ("warehouse.sql", "churn.sql", "topics.sql", "watched.sql"):
             cursor.execute((HERE / seed).read_text(), {"planted": planted(QUESTION)})
     connection.close()
     for page in ("reports/sentiment/report.html", "dbt/target/static_index.html"):

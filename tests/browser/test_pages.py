@@ -14,6 +14,9 @@ PAGES = [
     "/models/sentiment",
     "/models/sentiment/versions/2",
     "/models/sentiment/windows/2026-05-25/2026-05-31",
+    "/models/credit?on=2026-03-31",
+    "/models/rent",
+    "/models/rent/windows/2026-04-01/2026-04-30",
     "/reviews",
     "/reviews?label=negative&page=2",
     "/reviews/demo_cafe%3A1",
@@ -124,6 +127,25 @@ def test_words_that_speak_for_either_side_differ_in_colour_and_in_line(airflow, 
     viewer.page.get_by_label("Month").select_option("2026-04-01")
     viewer.page.get_by_role("button", name="Show").click()
     viewer.page.get_by_role("heading", name="April 2026 against March 2026").wait_for()
+
+
+def test_what_was_live_is_asked_with_a_date_picker_and_estimates_are_told_apart_by_their_shape(airflow, log_in):
+    viewer = log_in("viewer", 375)
+    viewer.page.goto(f"{airflow.url}/maeari/")
+    viewer.page.get_by_role("link", name="credit", exact=True).click()
+    chart = viewer.page.locator("svg.narrow")
+    estimate = "one => { const look = getComputedStyle(one); return [look.fill, look.strokeDasharray]; }"
+    page_colour = viewer.page.evaluate("getComputedStyle(document.body).backgroundColor")
+
+    assert chart.is_visible()
+    assert chart.locator(".estimate rect").first.evaluate(estimate)[0] == page_colour
+    assert chart.locator("polyline.estimate").evaluate(estimate)[1] != "none"
+    assert chart.locator(".point.stable line").first.evaluate(estimate)[1] == "none"
+    viewer.page.get_by_label("Day").fill("2026-03-31")
+    viewer.page.get_by_role("button", name="Show").click()
+    viewer.page.get_by_text("On 2026-03-31 no release is on record here").wait_for()
+    assert viewer.page.url.endswith("?on=2026-03-31#on")
+    assert own_errors(viewer.errors) == []
 
 
 def test_the_slider_moves_the_period_and_the_graph_opens_an_article(airflow, log_in):

@@ -122,6 +122,11 @@ def test_a_decline_in_one_branch_is_found_placed_and_put_down_to_a_changed_relat
     assert summary["retrain"]
     assert watch(name, day(11) + timedelta(days=14)) == summary
     assert verdicts() == found
+    compared = execute(
+        "select segment, count(distinct metric) from monitoring.metrics where segment <> 'all'"
+        " and metric in ('accuracy', 'reference_accuracy') group by 1 order by 1"
+    )
+    assert compared == [(f"branch={branch}", 2) for branch in ("강남", "대전", "부산")]
     kinds = execute("select distinct kind from monitoring.metrics where model = 'credit' order by 1")
     assert kinds == [("drift",), ("estimated",), ("realized",)]
 

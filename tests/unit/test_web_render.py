@@ -13,7 +13,7 @@ JSON = st.recursive(
     lambda part: st.lists(part, max_size=4) | st.dictionaries(st.text(), part, max_size=4),
     max_leaves=20,
 )
-SHARES = st.floats(0, 1)
+VALUES = st.floats(0, 1) | st.floats(0, 1e12)
 
 
 def show(value: object) -> str:
@@ -36,34 +36,44 @@ def test_no_json_can_bring_a_tag(planted):
     assert not any(tag in html for tag in ("<script", "<img", "<b>"))
 
 
-@given(st.lists(st.tuples(SHARES, SHARES, SHARES, st.booleans()), min_size=1, max_size=60), st.sampled_from([360, 960]))
-def test_every_point_lies_inside_its_chart(figures, width):
+@given(
+    st.lists(st.tuples(VALUES, VALUES, VALUES, st.sampled_from(["value", "expected", None])), min_size=1, max_size=60),
+    st.sampled_from(["accuracy", "mean_absolute_error"]),
+    st.sampled_from([360, 960]),
+)
+def test_every_point_lies_inside_its_chart(found, figure, width):
     windows = [
         {
             "window_start": date(2026, 1, 5) + timedelta(weeks=week),
             "window_end": date(2026, 1, 11) + timedelta(weeks=week),
             "model_version": 1,
             "verdict": "stable",
-            "accuracy": middle if is_measured else None,
-            "low": low,
+            "figure": figure,
+            "value": middle if known == "value" else None,
+            "low": low if known == "value" else None,
             "high": high,
+            "expected": middle if known == "expected" else None,
+            "expected_low": low,
+            "expected_high": high,
             "reference": 0.5,
         }
-        for week, figure in enumerate(figures)
-        for low, middle, high in [sorted(figure[:3])]
-        for is_measured in [figure[3]]
+        for week, (*limits, known) in enumerate(found)
+        for low, middle, high in [sorted(limits)]
     ]
     release = {"version": 1, "effective_from": datetime(2025, 12, 31, 15, tzinfo=UTC)}
 
     chart = charts.timeline(windows, [release], width)
 
-    if not any(window["accuracy"] is not None for window in windows):
+    if not any(known for *_, known in found):
         assert chart is None
         return
-    for point in chart.points:
+    assert len(chart.points) + len(chart.estimates) == sum(known is not None for *_, known in found)
+    for point in (*chart.points, *chart.estimates):
         assert chart.left <= point.x <= chart.width
         assert 0 <= point.high <= point.y <= point.low <= chart.bottom
     assert all(chart.left <= mark.at <= chart.width for mark in (*chart.releases, *chart.x_marks))
+    assert 2 <= len(chart.y_marks) <= 8
+    assert 0 < chart.reference_text_at < chart.height
 
 
 def test_a_moment_names_its_zone_and_a_segment_keeps_its_name():
@@ -73,6 +83,7 @@ def test_a_moment_names_its_zone_and_a_segment_keeps_its_name():
     assert render.words("holdout_rows") == "Holdout rows"
     assert render.words("source=demo_cafe") == "source=demo_cafe"
     assert render.figure(0.5821, "positive_share") == "58.2 %"
+    assert [render.figure(number) for number in (0.51234, 12.3456, 12_345.6)] == ["0.5123", "12.35", "12,346"]
 
 
 def test_a_few_are_not_told_as_none_and_nothing_is_certain():
