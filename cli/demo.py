@@ -189,11 +189,12 @@ def _run_the_way() -> None:
             told = pool.submit(_tell_topics, _Follower(AirflowClient("robot"), progress), built)
             delivered = pool.submit(_deliver_events, today)
             if started:
-                scored = airflow.follow_started_by("Score the reviews", "score_reviews", started)
+                scored = airflow.follow_started_by("Score the reviews", "score_reviews", started, until="score")
             # The customers' reviews are scored before their events come in: so one build gives the features both.
             conf = {"as_of": today.isoformat()}
             imported = airflow.client.trigger("import_events", conf) if delivered.result() else None
             if started:
+                airflow.follow("Explain the newest", scored)
                 monitored = airflow.follow_started_by("Monitor the model", "monitor_models", scored)
                 if airflow.task(monitored, "retrain_sentiment")["state"] == "success":
                     trained = airflow.follow_started_by(
@@ -219,7 +220,10 @@ def _crawl_and_build(airflow: "_Follower", today: date) -> dict | None:
     build = None
     for crawl in crawls:
         if airflow.task(crawl, "hand_on")["state"] == "success":
-            build = airflow.follow_started_by(f"Build the warehouse after {crawl['dag_id']}", "build_warehouse", crawl)
+            run = airflow.follow_started_by(f"Build the warehouse after {crawl['dag_id']}", "build_warehouse", crawl)
+            # Crawls that begin together are built once.
+            if airflow.task(run, "hand_on_marts")["state"] == "success":
+                build = run
     # A scheduled crawl, or a demo that was stopped in the middle, may have started another.
     while unfinished := airflow.follow_unfinished("Build the warehouse", "build_warehouse"):
         build = unfinished
@@ -318,21 +322,21 @@ class _Follower:
         self.client = client
         self.progress = progress
 
-    def follow(self, title: str, run: dict, detail: Callable[[], str] | None = None) -> dict:
-        """Wait until a run has succeeded; raises StackError with the end of the failed task's log."""
+    def follow(self, title: str, run: dict, detail: Callable[[], str] | None = None, until: str | None = None) -> dict:
+        """Wait until a run, or a task of it, has succeeded; raises StackError with the end of the failed task's log."""
         line = self.progress.add_task(title, total=1, detail="")
         for _ in _seconds(f"{run['dag_id']} run {run['dag_run_id']} has not finished"):
             run = self.client.dag_run(run["dag_id"], run["dag_run_id"])
             self._raise_failure(run)
-            if run["state"] == "success":
+            if run["state"] == "success" or (until and self.task(run, until)["state"] == "success"):
                 break
             self.progress.update(line, detail=detail() if detail else self._running_task(run))
         self.progress.update(line, completed=1, detail=detail() if detail else "")
         return run
 
-    def follow_started_by(self, title: str, dag_id: str, cause: dict) -> dict:
+    def follow_started_by(self, title: str, dag_id: str, cause: dict, until: str | None = None) -> dict:
         """Follow the run of a DAG that an asset event of another run started, waiting for it to appear."""
-        return self.follow(title, self._started_by(dag_id, cause))
+        return self.follow(title, self._started_by(dag_id, cause), until=until)
 
     def follow_unfinished(self, title: str, dag_id: str) -> dict | None:
         """Follow a run that a demo stopped in the middle left to Airflow, None when there is none."""

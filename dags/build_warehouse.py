@@ -2,8 +2,10 @@
 ### Build the warehouse
 
 Runs when reviews, articles or events have landed: dbt builds and tests one model a task, then hands on the marts and
-rewrites their documentation. Everything is rebuilt from `raw`, so a rerun is always safe; of `features.churn` only the
-month ends are rebuilt that are new, whose label has become known, or of which something was imported or scored since.
+rewrites their documentation. It waits for crawls that are under way, and is skipped when the run before has taken in
+all that was crawled: crawls that begin together are built once. Everything is rebuilt from `raw`, so a rerun is always
+safe; of `features.churn` only the month ends are rebuilt that are new, whose label has become known, or of which
+something was imported or scored since.
 
 Only one dbt command works on the warehouse at a time: this DAG has one run and one slot of the pool
 `build_warehouse`, and each task takes the lock that `maeari build` takes too, so either waits for the other.
@@ -17,6 +19,7 @@ The models after it keep their old rows until then. `maeari build` does the same
 from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import Asset, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import InvocationMode, LoadMode, TestBehavior
 
@@ -35,6 +38,15 @@ MARTS = Asset(assets.MARTS)
     tags=["warehouse"],
 )
 def build_warehouse():
+    @task(execution_timeout=timedelta(hours=1))
+    def find_news(dag_run=None):
+        from maeari.warehouse import holds_all_crawled, wait_for_crawls
+
+        wait_for_crawls()
+        handed_on = {event.asset.name for event in dag_run.consumed_asset_events or []}
+        if handed_on and handed_on <= {assets.RAW_REVIEWS, assets.RAW_ARTICLES} and holds_all_crawled():
+            raise AirflowSkipException("The build before has taken in all that was crawled.")
+
     models = DbtTaskGroup(
         group_id="models",
         project_config=ProjectConfig(
@@ -75,7 +87,7 @@ def build_warehouse():
 
         return str(write_docs())
 
-    models >> hand_on_marts() >> write_docs()
+    find_news() >> models >> hand_on_marts() >> write_docs()
 
 
 build_warehouse()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import date
@@ -17,6 +18,23 @@ TARGET = "warehouse"
 LOCK = "build_warehouse"
 PUBLISHED = ("sentiment", "churn", "topics", "keywords")
 """The kinds of marts that show what models said; each is a tag of its dbt models."""
+# One that was killed is called running for ever.
+_UNDER_WAY = """
+    select exists (select from ops.crawls where outcome = 'running' and started_at > now() - interval '1 hour')
+"""
+_HOLDS_ALL = """
+    select
+        not exists (
+            select from raw.reviews r left join marts.fct_reviews m
+                on m.review_id = r.source || ':' || r.source_review_id and m.version_no >= r.version_no
+            where m.review_id is null
+        )
+        and not exists (
+            select from raw.articles r left join marts.fct_articles m
+                on m.article_id = r.source || ':' || r.source_article_id and m.version_no >= r.version_no
+            where m.article_id is null
+        )
+"""
 _task_lock = ExitStack()
 
 
@@ -29,6 +47,26 @@ def build(as_of: date) -> dict:
     with _lock():
         results = run_dbt("build", "--exclude", "tag:publish", "--exclude-resource-type", "unit_test")
     return {"as_of": as_of.isoformat(), **_counts(results)}
+
+
+def wait_for_crawls() -> None:
+    """Return when no crawl of reviews or articles is under way, or those that are began an hour ago or earlier."""
+    with connect("dbt", autocommit=True) as connection, connection.cursor() as cursor:
+        while True:
+            cursor.execute(_UNDER_WAY)
+            if not cursor.fetchone()[0]:
+                return
+            time.sleep(1)
+
+
+def holds_all_crawled() -> bool:
+    """Whether the marts hold every version of every review and article that was crawled."""
+    with connect("dbt") as connection, connection.cursor() as cursor:
+        cursor.execute("select to_regclass('marts.fct_reviews'), to_regclass('marts.fct_articles')")
+        if None in cursor.fetchone():
+            return False
+        cursor.execute(_HOLDS_ALL)
+        return cursor.fetchone()[0]
 
 
 def publish(as_of: date, kinds: Collection[str] = PUBLISHED) -> dict:

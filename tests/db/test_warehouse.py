@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+import time
 from collections import defaultdict
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -409,6 +410,32 @@ def test_a_task_of_airflow_holds_the_lock_until_dbt_is_done(built):
     assert rows("dbt", free) == [(False,)]
     warehouse.after_task("project", context={})
     assert rows("dbt", free) == [(True,)]
+
+
+def test_a_build_that_has_taken_in_all_that_was_crawled_needs_no_second(built):
+    assert warehouse.holds_all_crawled()
+    with connect("owner") as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "insert into raw.articles (source, source_article_id, version_no, content_hash, title, body, url, crawl_id,"
+            " fetched_at) values ('news', '1', 3, 'h9', 'newer', 'text', 'u', 1, now())"
+        )
+    assert not warehouse.holds_all_crawled()
+    with connect("owner") as connection, connection.cursor() as cursor:
+        cursor.execute("alter table raw.articles disable trigger user")
+        cursor.execute("delete from raw.articles where content_hash = 'h9'")
+        cursor.execute("alter table raw.articles enable trigger user")
+        cursor.execute(
+            "insert into ops.crawls (source, outcome, started_at) values"
+            " ('slow', 'running', now()), ('killed', 'running', now() - interval '2 hours') returning crawl_id"
+        )
+    waiting = threading.Thread(target=warehouse.wait_for_crawls)
+    waiting.start()
+    time.sleep(2)
+    assert waiting.is_alive()
+    with connect("owner") as connection, connection.cursor() as cursor:
+        cursor.execute("delete from ops.crawls where source in ('slow', 'killed') and outcome = 'running'")
+    waiting.join(timeout=30)
+    assert not waiting.is_alive()
 
 
 def test_a_failure_names_the_model_and_the_next_step(new_warehouse, monkeypatch):
