@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .ONESHELL:
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser up down status psql sql lint clean
+.PHONY: help setup demo test test-journey test-browser up down status psql sql lint clean
 
 PYTHON := .venv/bin/python
 MAEARI := .venv/bin/maeari
@@ -48,9 +48,12 @@ $(INSTALLED): requirements.lock requirements-uv.lock pyproject.toml
 demo: setup ## Show the whole way: crawl, import, build, train, approve, score, monitor; leaves the stack up
 	@$(MAEARI) demo
 
-test: setup ## Run every test that needs no browser
-	@# A file a core; the journey uses all of them by itself.
-	$(PYTHON) -m pytest tests --ignore=tests/browser --ignore=tests/journey -n logical --dist loadfile --no-loadscope-reorder
+test: setup ## Run every test but the journey and those that need a browser
+	@# A file a core, and one more: many wait for a process or a site.
+	$(PYTHON) -m pytest tests --ignore=tests/browser --ignore=tests/journey \
+		-n $$(( $$(nproc) + 1 )) --dist loadfile --no-loadscope-reorder
+
+test-journey: setup ## Run the whole way on a whole stack: the demo, a release, and four weeks more
 	$(PYTHON) -m pytest tests/journey
 
 test-browser: setup ## Run the browser tests; installs Debian's Chromium when it is missing

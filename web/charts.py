@@ -49,7 +49,6 @@ class Timeline:
     x_marks: list[Mark]
     releases: list[Mark]
     reference: Mark | None
-    reference_text_at: float
 
 
 def timeline(windows: list[dict], deployments: list[dict], width: int, height: int = 280) -> Timeline | None:
@@ -109,16 +108,8 @@ def timeline(windows: list[dict], deployments: list[dict], width: int, height: i
             for deployment in deployments
             if (day := deployment["effective_from"].astimezone(clock.zone()).date()).toordinal() <= last
         ],
-        reference=None if reference is None else Mark(y(reference), f"reference {render.figure(reference, figure)}"),
-        reference_text_at=0 if reference is None else _free(y(reference), [*realized, *estimates], width - 120),
+        reference=None if reference is None else Mark(y(reference), render.figure(reference, figure)),
     )
-
-
-def _free(line: float, points: list[Point], right_of: float) -> float:
-    """Where a text stands above a line, or below it where fewer points at the right end are in its way."""
-    distances = [point.y - line for point in points if point.x > right_of]
-    above, below = (sum(low < distance <= high for distance in distances) for low, high in ((-21, 0), (0, 22)))
-    return line - 5 if above <= below else line + 15
 
 
 def _lines(points: list[Point]) -> list[str]:

@@ -345,6 +345,32 @@ def windows(cursor: Cursor, model: str) -> list[dict]:
     )
 
 
+def beside(cursor: Cursor, model: str) -> list[dict]:
+    """Windows of the live version in which the one before scored along, newest first, with how right both were."""
+    return fetch_all(
+        cursor,
+        """
+        select window_start, window_end, m.model_version,
+            max(value) filter (where metric = 'shadow_version') as shadow_version,
+            max(value) filter (where metric = 'shadow_agreement') as agreement,
+            max(value) filter (where metric = 'accuracy_beside_shadow') as accuracy,
+            max(low) filter (where metric = 'accuracy_beside_shadow') as low,
+            max(high) filter (where metric = 'accuracy_beside_shadow') as high,
+            max(value) filter (where metric = 'shadow_accuracy') as shadow_accuracy,
+            max(low) filter (where metric = 'shadow_accuracy') as shadow_low,
+            max(high) filter (where metric = 'shadow_accuracy') as shadow_high,
+            max(rows) filter (where metric = 'shadow_accuracy') as rows
+        from monitoring.metrics m
+        join ops.deployments d on d.model = m.model and d.version = m.model_version and d.live_to is null
+        where m.model = %(model)s and segment = 'all'
+        group by window_start, window_end, m.model_version
+        having count(*) filter (where metric = 'shadow_agreement') > 0
+        order by window_start desc
+        """,
+        model=model,
+    )
+
+
 def metrics(cursor: Cursor, window: dict) -> list[dict]:
     """Every figure of one watched window."""
     return fetch_all(

@@ -4,13 +4,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from maeari import clock
+from monitoring.tables.policy import METHODS
 
-METHODS = {
-    "psi": "PSI",
-    "jensen_shannon": "Jensen-Shannon distance",
-    "wasserstein": "Wasserstein distance in standard deviations",
-    "chi_square": "chi-square p",
-}
 SEGMENTS_SHOWN = 10
 
 

@@ -20,6 +20,13 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Task = Literal["binary", "multiclass", "regression"]
 Kind = Literal["numeric", "category"]
 Method = Literal["psi", "jensen_shannon", "wasserstein", "chi_square"]
+METHODS = {
+    "psi": "PSI",
+    "jensen_shannon": "Jensen-Shannon distance",
+    "wasserstein": "Wasserstein distance in standard deviations",
+    "chi_square": "chi-square p",
+}
+"""What people call them."""
 
 
 def _one_select(query: str) -> str:

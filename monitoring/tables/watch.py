@@ -21,7 +21,7 @@ from monitoring.figures.segments import Counts
 from monitoring.metrics import Measured, Metric
 from monitoring.tables import report, sketches
 from monitoring.tables.distances import coarse_counts, distance, missing_share_difference, psi
-from monitoring.tables.policy import TablePolicy, load
+from monitoring.tables.policy import METHODS, TablePolicy, load
 from monitoring.tables.reference import days_of
 from monitoring.tables.sketches import ALL, ScoreSketch, WindowSketch
 from monitoring.tables.source import Days
@@ -39,12 +39,6 @@ VOLUME = (0.5, 2.0)
 MOST_VOLUMES = 4
 MAIN = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error"}
 """The figure that a verdict is about."""
-METHODS = {
-    "psi": "PSI",
-    "jensen_shannon": "Jensen-Shannon distance",
-    "wasserstein": "Wasserstein distance in standard deviations",
-    "chi_square": "chi-square p",
-}
 _TASKS = {"binary": binary, "multiclass": multiclass, "regression": regression}
 Progress = Callable[[int, int], None]
 

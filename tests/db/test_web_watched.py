@@ -117,7 +117,7 @@ def test_columns_that_moved_come_with_their_distance_named_ones_first(pages, fil
     assert names[-1] == "age", "what no distance was found for comes last"
     assert PLANTED in names
     assert "by PSI" in moved
-    assert "income beyond its limit 0.27 0.4 %" in plain(moved)
+    assert "income beyond its limit 0.270 0.4 %" in plain(moved)
 
 
 def test_segments_are_shown_surely_bad_ones_first_beside_their_reference(pages, filled):
@@ -194,3 +194,23 @@ def test_churn_without_a_window_says_so_below_its_own_figure(pages, filled):
 
     assert "How well it tells leavers from stayers ROC-AUC 0.781" in page
     assert "How often it was right No window with labels has been judged yet" in page
+
+
+def test_what_the_version_before_would_have_said_stands_beside_the_live_one(pages, filled):
+    assert "Beside the version before" not in read(pages, "/models/sentiment")
+    execute(
+        filled,
+        "insert into monitoring.metrics select 'sentiment', 1, '2026-05-25', '2026-05-31', 'all', * from (values"
+        " ('shadow_version', 'drift', 7, null, null, 1700), ('shadow_agreement', 'drift', 0.834, 0.81, 0.85, 1700),"
+        " ('shadow_accuracy', 'realized', 0.751, 0.72, 0.78, 1071),"
+        " ('accuracy_beside_shadow', 'realized', 0.872, 0.85, 0.89, 1071)) m",
+    )
+
+    shown = plain(section(html(pages, "/models/sentiment"), "Beside the version before"))
+    for said in (
+        "2026-05-25 to 2026-05-31",
+        "87.2 % [85.0 %, 89.0 %] v1",
+        "75.1 % [72.0 %, 78.0 %] v7",
+        "83.4 % 1,071",
+    ):
+        assert said in shown

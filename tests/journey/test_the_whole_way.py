@@ -15,6 +15,9 @@ from maeari.errors import AirflowRefused
 from maeari.postgres import connect
 from maeari.settings import load_secrets
 
+# The demo takes minutes on two cores, and longer beside other work.
+pytestmark = pytest.mark.timeout(2_400)
+
 DECLINE_BEGINS = START + timedelta(weeks=WorldConfig().decline_week)
 
 
@@ -302,3 +305,19 @@ def test_the_approver_releases_the_challenger(stack, query, question):
     assert query(
         "select version, approved_by, is_replay from ops.deployments where model = 'sentiment' and live_to is null"
     ) == [(2, "approver", False)]
+
+
+def test_the_four_weeks_after_the_release_are_stable(stack, query, today):
+    stack.maeari("demo", "advance", "--weeks", "4")
+    windows = query(
+        "select window_end, model_version, verdict, reasons from monitoring.verdicts where model = 'sentiment'"
+        f" and window_start > '{today}' order by window_start"
+    )
+    assert [(end, version) for end, version, *_ in windows] == [
+        (today + timedelta(weeks=number), 2) for number in range(1, 5)
+    ]
+    assert [verdict for _, _, verdict, _ in windows] == ["stable"] * 4
+    assert any("Version 1, which was live before" in reason for reason in windows[-1][3])
+    watched = query("select verdict from monitoring.verdicts where model = 'churn' order by window_start")
+    assert [verdict for (verdict,) in watched[-2:]] == ["labels_pending"] * 2
+    assert "declined" not in {verdict for (verdict,) in watched}

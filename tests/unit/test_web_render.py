@@ -73,7 +73,7 @@ def test_every_point_lies_inside_its_chart(found, figure, width):
         assert 0 <= point.high <= point.y <= point.low <= chart.bottom
     assert all(chart.left <= mark.at <= chart.width for mark in (*chart.releases, *chart.x_marks))
     assert 2 <= len(chart.y_marks) <= 8
-    assert 0 < chart.reference_text_at < chart.height
+    assert 0 < chart.reference.at < chart.height
 
 
 def test_a_moment_names_its_zone_and_a_segment_keeps_its_name():
