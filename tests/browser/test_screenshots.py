@@ -54,6 +54,7 @@ def test_the_overview_in_airflow(photograph):
 def test_the_model(photograph):
     photograph("model", "/maeari/models/sentiment", _show("How often it was right"))
     photograph("phone", "/maeari/models/sentiment", _show("How often it was right"), width=375)
+    photograph("watched", "/maeari/models/churn", _show("How often it was right"))
 
 
 def test_the_newest_window_with_its_report(photograph):
