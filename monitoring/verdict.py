@@ -13,6 +13,7 @@ from monitoring.windows import Window
 
 Name = Literal["stable", "drifted", "declined", "too_few_rows", "labels_pending"]
 RECOVERY_WINDOWS = 2
+SEGMENTS_NAMED = 5
 
 
 class Verdict(NamedTuple):
@@ -84,8 +85,9 @@ def decide(measured: Sequence[Measured], policy: Policy) -> list[Verdict]:
             is_declined = False
         strongest = min(hits or evidence, key=lambda look: look.p_value)
         performance = _performance(one, drop, strongest, policy)
+        explanation = ()
         if is_declined:
-            name = "declined"
+            name, explanation = "declined", _explained(one)
             if not hits:
                 performance += (
                     f" Called declined before; {RECOVERY_WINDOWS} windows running must lie within "
@@ -94,7 +96,7 @@ def decide(measured: Sequence[Measured], policy: Policy) -> list[Verdict]:
         else:
             name = "drifted" if moved else "stable"
             good.append(one)
-        found.append(Verdict(one.window, one.version, name, (performance, *_beside(one), *moved), rows))
+        found.append(Verdict(one.window, one.version, name, (performance, *_beside(one), *explanation, *moved), rows))
     return found
 
 
@@ -156,6 +158,29 @@ def _performance(one: Measured, drop: float, strongest: Evidence, policy: Policy
         f"({strongest.against:,}): {_points(abs(strongest.drop))} {'lower' if strongest.drop > 0 else 'higher'}, "
         f"p = {strongest.p_value:.1g} under a stable model; the limit is {policy.declined.alpha:.1g}."
     )
+
+
+def _explained(one: Measured) -> tuple[str, ...]:
+    """Where accuracy was lost, and how much of it the changed inputs alone would cost."""
+    lost = sorted((metric for metric in one.metrics if metric.metric == "segment_loss"), key=lambda lost: -lost.value)
+    found = []
+    if lost:
+        named = "; ".join(_lost_in(one, metric) for metric in lost[:SEGMENTS_NAMED])
+        looks = one.get("segment_loss_p", lost[0].segment).rows
+        found.append(f"Where: {len(lost)} of {looks} sources and subjects are worse than in the reference: {named}.")
+    total, inputs, relation = (one.get(name) for name in ("loss", "loss_by_inputs", "loss_by_relation"))
+    if total is not None and total.value is not None:
+        found.append(
+            f"Why: of the loss of {_points(total.value)}, changed inputs alone would cost {_points(inputs.value)} "
+            f"({_points(inputs.low)} to {_points(inputs.high)}); a changed relation of texts and stars costs the rest, "
+            f"{_points(relation.value)} ({_points(relation.low)} to {_points(relation.high)})."
+        )
+    return tuple(found)
+
+
+def _lost_in(one: Measured, lost: Metric) -> str:
+    p_value = one.get("segment_loss_p", lost.segment).value
+    return f"{lost.segment} by {_points(lost.value)} on {lost.rows:,} (p = {p_value:.1g})"
 
 
 def _beside(one: Measured) -> tuple[str, ...]:

@@ -9,14 +9,14 @@ from pathlib import Path
 from psycopg2.extensions import connection as Connection
 
 from maeari import clock, postgres
-from monitoring import crawls, drift, performance, store, windows
+from monitoring import crawls, drift, explained, performance, store, windows
 from monitoring.errors import NothingToWatch
 from monitoring.metrics import Measured, Metric
 from monitoring.policy import Policy, load
 from monitoring.verdict import Verdict, decide
 from monitoring.windows import Deployment, Window
 
-MEASURES = 2
+MEASURES = 3
 """Raised whenever measuring changes, so that windows measured before are measured again."""
 
 
@@ -108,6 +108,7 @@ class _Eye:
             *drift.measure(rows, fixed, self.rules.segments),
             *crawls.measure(self.connection, start, end),
             *self._compare(window),
+            *explained.measure(rows, fixed.rows),
         ]
         return Measured(window, version, tuple(metrics))
 

@@ -1,6 +1,7 @@
 """Monitoring over a real warehouse whose reviews and predictions follow known truth."""
 
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
@@ -142,6 +143,28 @@ def test_a_decline_is_called_within_two_windows_and_asks_once_for_retraining(sho
         (end_of(6),),
     )
     assert not monitor("sentiment", end_of(6))["retrain"]
+
+
+def test_a_decline_in_one_source_is_placed_there_and_put_down_to_what_changed(shop):
+    shop.weeks(0, 4)
+    shop.weeks(4, 2)
+    # From then on the cafes' stars no longer mean what they meant.
+    shop.execute(
+        "update intermediate.int_reviews__versions set sentiment_label = case sentiment_label when 'positive' then"
+        " 'negative' when 'negative' then 'positive' end where source = 'cafe' and valid_from >= %s"
+        " and abs(hashtext(review_id)) %% 3 = 0",
+        (clock.start_of_day(FIRST_DAY + timedelta(weeks=4)),),
+    )
+    windows = monitor("sentiment", end_of(5))["windows"]
+    assert [window["verdict"] for window in windows] == ["stable"] * 4 + ["declined"] * 2
+    assert not any(reason.startswith(("Where", "Why")) for window in windows[:4] for reason in window["reasons"])
+    (where,) = (reason for reason in windows[5]["reasons"] if reason.startswith("Where"))
+    assert "source=cafe by " in where
+    assert "source=bookshop" not in where
+    (why,) = (reason for reason in windows[5]["reasons"] if reason.startswith("Why"))
+    found = re.search(r"loss of ([\d.-]+) points, .* cost ([\d.-]+) points .* the rest, ([\d.-]+) points", why)
+    loss, inputs, relation = map(float, found.groups())
+    assert relation > 0.8 * loss > 5 * abs(inputs)
 
 
 def test_a_second_run_keeps_every_row_and_decides_nothing_anew(shop):
