@@ -60,7 +60,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "api_auth": {"jwt_secret": secrets.jwt_secret.get_secret_value()},
         "dag_processor": {
             "parsing_processes": 1,
-            "min_file_process_interval": 60,
+            # A changed file is read at once all the same.
+            "min_file_process_interval": 300,
             "dag_file_processor_timeout": 120,
         },
         "logging": {
