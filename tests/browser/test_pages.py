@@ -88,6 +88,8 @@ def test_charts_are_drawn_in_the_frame_on_a_phone_and_follow_the_colours(airflow
     frame = viewer.page.frame_locator("iframe[title=Maeari]")
 
     frame.get_by_role("link", name="Customers", exact=True).click()
+    # On the overview a model has a hostile name too.
+    frame.get_by_role("heading", name="Who is likely to leave").wait_for()
     frame.get_by_role("link", name="<script>").click()
     frame.get_by_role("heading", name="<script>").wait_for()
     drawn = frame.locator("figure[data-chart=drawn]")
