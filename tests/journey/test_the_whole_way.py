@@ -154,6 +154,15 @@ def test_the_decline_is_called_within_two_windows_and_nothing_before(query):
     assert "declined" not in before
     assert "declined" in since[:2]
     assert since[-1] == "declined"
+    ((reasons,),) = query(
+        "select reasons from monitoring.verdicts where model = 'sentiment' order by window_start desc limit 1"
+    )
+    for beginning, said in (
+        ("Where: ", "source=demo_cafes"),
+        ("Why: of the loss of ", "a changed relation"),
+        ("Inputs: ", "unknown to the reference"),
+    ):
+        assert any(reason.startswith(beginning) and said in reason for reason in reasons), reasons
 
 
 def test_the_newest_window_has_a_drift_report(query, stack):
