@@ -162,12 +162,16 @@ def _performance(one: Measured, drop: float, strongest: Evidence, policy: Policy
 
 def _explained(one: Measured) -> tuple[str, ...]:
     """Where accuracy was lost, and how much of it the changed inputs alone would cost."""
-    lost = sorted((metric for metric in one.metrics if metric.metric == "segment_loss"), key=lambda lost: -lost.value)
+    lost = [metric for metric in one.metrics if metric.metric == "segment_loss"]
+    lost.sort(key=lambda loss: (one.get("segment_loss_p", loss.segment).value, -loss.value))
     found = []
     if lost:
         named = "; ".join(_lost_in(one, metric) for metric in lost[:SEGMENTS_NAMED])
         looks = one.get("segment_loss_p", lost[0].segment).rows
-        found.append(f"Where: {len(lost)} of {looks} sources and subjects are worse than in the reference: {named}.")
+        found.append(
+            f"Where: {len(lost)} of {looks} sources and subjects are worse than in the reference, the surest first: "
+            f"{named}."
+        )
     total, inputs, relation = (one.get(name) for name in ("loss", "loss_by_inputs", "loss_by_relation"))
     if total is not None and total.value is not None:
         found.append(
