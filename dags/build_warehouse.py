@@ -2,7 +2,7 @@
 ### Build the warehouse
 
 Runs when reviews, articles or events have landed: dbt builds and tests one model a task, then hands on the marts and
-rewrites their documentation. It waits for crawls that are under way, and is skipped when the run before has taken in
+rewrites their documentation. It waits for crawls that have just begun, and is skipped when the run before has taken in
 all that was crawled: crawls that begin together are built once. Everything is rebuilt from `raw`, so a rerun is always
 safe; of `features.churn` only the month ends are rebuilt that are new, whose label has become known, or of which
 something was imported or scored since.
@@ -38,7 +38,7 @@ MARTS = Asset(assets.MARTS)
     tags=["warehouse"],
 )
 def build_warehouse():
-    @task(execution_timeout=timedelta(hours=1))
+    @task
     def find_news(dag_run=None):
         from maeari.warehouse import holds_all_crawled, wait_for_crawls
 

@@ -18,9 +18,12 @@ TARGET = "warehouse"
 LOCK = "build_warehouse"
 PUBLISHED = ("sentiment", "churn", "topics", "keywords")
 """The kinds of marts that show what models said; each is a tag of its dbt models."""
-# One that was killed is called running for ever.
+# Neither a crawl of hours nor one that was killed, which is called running for ever, holds up a build.
 _UNDER_WAY = """
-    select exists (select from ops.crawls where outcome = 'running' and started_at > now() - interval '1 hour')
+    select exists (
+        select from ops.crawls
+        where outcome = 'running' and started_at <= %s and started_at > now() - interval '15 minutes'
+    )
 """
 _HOLDS_ALL = """
     select
@@ -50,10 +53,12 @@ def build(as_of: date) -> dict:
 
 
 def wait_for_crawls() -> None:
-    """Return when no crawl of reviews or articles is under way, or those that are began an hour ago or earlier."""
+    """Wait for the crawls that are under way now, but for none that began 15 minutes ago or earlier."""
     with connect("dbt", autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute("select now()")
+        (asked_at,) = cursor.fetchone()
         while True:
-            cursor.execute(_UNDER_WAY)
+            cursor.execute(_UNDER_WAY, (asked_at,))
             if not cursor.fetchone()[0]:
                 return
             time.sleep(1)
