@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import astuple
 
 import numpy as np
 import pandas as pd
 
 from maeari.statistics import wilson_interval
 from monitoring.metrics import ALL, Metric
+from monitoring.windows import ScoredByBoth
 
 Z_95 = 1.959964
 
@@ -25,24 +25,24 @@ def measure(rows: pd.DataFrame, segments: tuple[str, ...], prefix: str = "") -> 
     return found
 
 
-def compare(both: pd.DataFrame, beside: int) -> list[Metric]:
+def compare(both: ScoredByBoth, beside: int) -> list[Metric]:
     """What the version before would have said, on the reviews that it scored along; none where it did not.
 
     `shadow_agreement` is of all of them, the two accuracies of those with a label.
     """
-    if both.empty:
+    if not both.rows:
         return []
-    labelled = both[both["truth"].notna()]
-    agreement = wilson_interval(int((both["shadow"] == both["live"]).sum()), len(both))
-    found = [
-        Metric(ALL, "shadow_version", "drift", float(beside), None, None, len(both)),
-        Metric(ALL, "shadow_agreement", "drift", *astuple(agreement), len(both)),
+    return [
+        Metric(ALL, "shadow_version", "drift", float(beside), None, None, both.rows),
+        _share(ALL, "shadow_agreement", "drift", both.agreed, both.rows),
+        _share(ALL, "shadow_accuracy", "realized", both.shadow_right, both.labelled),
+        _share(ALL, "accuracy_beside_shadow", "realized", both.live_right, both.labelled),
     ]
-    for name, said in (("shadow_accuracy", "shadow"), ("accuracy_beside_shadow", "live")):
-        right = wilson_interval(int((labelled[said] == labelled["truth"]).sum()), len(labelled))
-        value = None if math.isnan(right.value) else right.value
-        found.append(Metric(ALL, name, "realized", value, right.low, right.high, len(labelled)))
-    return found
+
+
+def _share(segment: str, name: str, kind: str, count: int, rows: int) -> Metric:
+    share = wilson_interval(count, rows)
+    return Metric(segment, name, kind, None if math.isnan(share.value) else share.value, share.low, share.high, rows)
 
 
 def _realized(segment: str, rows: pd.DataFrame, prefix: str) -> Iterator[Metric]:
@@ -50,9 +50,7 @@ def _realized(segment: str, rows: pd.DataFrame, prefix: str) -> Iterator[Metric]
     is_positive = (labelled["sentiment_label"] == "positive").to_numpy()
     probability = labelled["positive_probability"].to_numpy(dtype=float)
     right = int(((probability >= 0.5) == is_positive).sum())
-    accuracy = wilson_interval(right, len(labelled))
-    value = None if math.isnan(accuracy.value) else accuracy.value
-    yield Metric(segment, f"{prefix}accuracy", "realized", value, accuracy.low, accuracy.high, len(labelled))
+    yield _share(segment, f"{prefix}accuracy", "realized", right, len(labelled))
     yield mean_with_interval(
         segment, f"{prefix}true_label_probability", np.where(is_positive, probability, 1 - probability)
     )

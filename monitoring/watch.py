@@ -117,7 +117,7 @@ class _Eye:
         before = windows.version_before(self.deployments, window.end)
         if before is None:
             return []
-        both = windows.read_scored_by_both(self.connection, version, before, *_moments(window))
+        both = windows.count_scored_by_both(self.connection, version, before, *_moments(window))
         return performance.compare(both, before)
 
     def draw(self, window: Window) -> Path:

@@ -30,13 +30,28 @@ _FINGERPRINT = f"""
     from ({_ROWS}) as rows
 """  # noqa: S608
 _SCORED_BY_BOTH = f"""
-    select beside.positive_probability >= 0.5, said.positive_probability >= 0.5, said.sentiment_label = 'positive'
-    from ({_ROWS}) as said
-    join predictions.sentiment beside
-        on beside.review_id = said.review_id and beside.content_hash = said.content_hash
-    where beside.model_version = %(beside)s and beside.event_at >= %(start)s and beside.event_at < %(end)s
-        and beside.purpose = 'shadow'
+    select count(*), count(*) filter (where shadow = live), count(truth),
+        count(*) filter (where shadow = truth), count(*) filter (where live = truth)
+    from (
+        select beside.positive_probability >= 0.5 as shadow, said.positive_probability >= 0.5 as live,
+            said.sentiment_label = 'positive' as truth
+        from ({_ROWS}) as said
+        join predictions.sentiment beside
+            on beside.review_id = said.review_id and beside.content_hash = said.content_hash
+        where beside.model_version = %(beside)s and beside.event_at >= %(start)s and beside.event_at < %(end)s
+            and beside.purpose = 'shadow'
+    ) as scored_twice
 """  # noqa: S608
+
+
+class ScoredByBoth(NamedTuple):
+    """Reviews that a second version scored along: all, those with the same answer, and how many labels each got."""
+
+    rows: int
+    agreed: int
+    labelled: int
+    shadow_right: int
+    live_right: int
 
 
 class Window(NamedTuple):
@@ -136,13 +151,10 @@ def read_rows(connection: Connection, version: int, start: datetime, end: dateti
     return rows.drop(columns=["title", "body"])
 
 
-def read_scored_by_both(
+def count_scored_by_both(
     connection: Connection, version: int, beside: int, start: datetime, end: datetime
-) -> pd.DataFrame:
-    """One row per review of the period that another version scored along with the one in charge.
-
-    Columns `shadow, live` (whether each says positive), `truth` (whether the stars do; None: no label).
-    """
+) -> ScoredByBoth:
+    """The reviews of the period that another version scored along with the one in charge."""
     with connection.cursor() as cursor:
         cursor.execute(_SCORED_BY_BOTH, {"version": version, "beside": beside, "start": start, "end": end})
-        return pd.DataFrame(cursor.fetchall(), columns=["shadow", "live", "truth"])
+        return ScoredByBoth(*cursor.fetchone())

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from http.server import HTTPServer
 from itertools import count
 from pathlib import Path
@@ -83,30 +84,22 @@ def _execute(url: str, statement: str) -> None:
         cursor.execute(statement)
 
 
+def _make_database(postgres: str, kind: str, template: str) -> str:
+    server, name = postgres.rpartition("/")[0], f"{kind}_{next(_numbers)}"
+    _execute(f"{server}/postgres", f"create database {name} template {template}")
+    return f"{server}/{name}"
+
+
 @pytest.fixture(scope="session")
-def new_warehouse(postgres: str):
+def new_warehouse(postgres: str) -> Callable[[], str]:
     """A function that makes one more empty, migrated warehouse and returns its owner's address."""
-    server = postgres.rpartition("/")[0]
-
-    def make() -> str:
-        name = f"warehouse_{next(_numbers)}"
-        _execute(f"{server}/postgres", f"create database {name} template maeari")
-        return f"{server}/{name}"
-
-    return make
+    return partial(_make_database, postgres, "warehouse", template="maeari")
 
 
 @pytest.fixture(scope="session")
-def new_registry(postgres: str):
+def new_registry(postgres: str) -> Callable[[], str]:
     """A function that makes one more empty database for MLflow and returns its owner's address."""
-    server = postgres.rpartition("/")[0]
-
-    def make() -> str:
-        name = f"registry_{next(_numbers)}"
-        _execute(f"{server}/postgres", f"create database {name}")
-        return f"{server}/{name}"
-
-    return make
+    return partial(_make_database, postgres, "registry", template="template1")
 
 
 @pytest.fixture

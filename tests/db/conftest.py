@@ -3,14 +3,17 @@
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
+from html import unescape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import psycopg2
 import pytest
 import yaml
 from fastapi import FastAPI
@@ -22,6 +25,7 @@ from web.app import create_app
 
 DAY = date(2026, 5, 31)
 ON_A_PAGE = 64
+PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
 
 
 class Site(ThreadingHTTPServer):
@@ -185,12 +189,59 @@ def demo_world(maeari_home):
     file.unlink()
 
 
+class Pages(TestClient):
+    """The pages as one who is logged in asks for them; `filled` has planted a script wherever a stranger could."""
+
+    def html(self, address: str) -> str:
+        response = self.get(f"/maeari{address}")
+        assert response.status_code == 200, (address, response.text)
+        assert "<script>window" not in response.text, address
+        assert "<img" not in response.text, address
+        return response.text
+
+    def read(self, address: str) -> str:
+        return self.plain(self.html(address))
+
+    @staticmethod
+    def plain(html: str) -> str:
+        """What a person reads."""
+        return unescape(re.sub(r"\s+", " ", re.sub("<script.*?</script>|<[^>]*>", " ", html, flags=re.DOTALL)))
+
+
 @pytest.fixture(scope="session")
-def pages() -> TestClient:
-    """The pages as one who is logged in asks for them."""
+def pages() -> Pages:
     parent = FastAPI(openapi_url=None)
     parent.mount("/maeari", create_app(lambda: None))
-    return TestClient(parent, raise_server_exceptions=False)
+    return Pages(parent, raise_server_exceptions=False)
+
+
+@pytest.fixture(scope="session")
+def planted() -> str:
+    """What a hostile stranger writes."""
+    return PLANTED
+
+
+@pytest.fixture(scope="session")
+def plant():
+    """A function that runs statements on a warehouse, with the planted text as their parameter."""
+
+    def run(warehouse: str, *statements: str) -> None:
+        with closing(psycopg2.connect(warehouse)) as connection, connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement, {"planted": PLANTED})
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def filled(request, new_warehouse, maeari_home, plant) -> Iterator[str]:
+    """A warehouse filled from the files that the module names as `SEEDS`."""
+    warehouse = new_warehouse()
+    plant(warehouse, *((CHECKOUT / "tests" / "browser" / name).read_text() for name in request.module.SEEDS))
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("MAEARI_DATABASE_URL", warehouse)
+        environment.setenv("MAEARI_AS_OF", "2026-05-31")
+        yield warehouse
 
 
 class Airflow(ThreadingHTTPServer):

@@ -2,43 +2,11 @@
 
 import re
 from html import unescape
-from pathlib import Path
 
-import psycopg2
-import pytest
-from fastapi.testclient import TestClient
-
-SEEDS = [Path(__file__).parents[1] / "browser" / name for name in ("warehouse.sql", "churn.sql")]
-PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
+SEEDS = ("warehouse.sql", "churn.sql")
 
 
-@pytest.fixture(scope="module")
-def filled(new_warehouse, maeari_home):
-    warehouse = new_warehouse()
-    execute(warehouse, *(file.read_text() for file in SEEDS))
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("MAEARI_DATABASE_URL", warehouse)
-        environment.setenv("MAEARI_AS_OF", "2026-05-31")
-        yield warehouse
-
-
-def execute(warehouse: str, *statements: str) -> None:
-    connection = psycopg2.connect(warehouse)
-    with connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement, {"planted": PLANTED})
-    connection.close()
-
-
-def read(pages: TestClient, address: str) -> str:
-    response = pages.get(f"/maeari{address}")
-    assert response.status_code == 200, (address, response.text)
-    assert "<script>window" not in response.text, address
-    assert "<img" not in response.text, address
-    return unescape(re.sub(r"\s+", " ", re.sub("<[^>]*>", "", response.text)))
-
-
-def test_each_missing_step_is_named_with_its_command(pages, warehouse):
+def test_each_missing_step_is_named_with_its_command(pages, warehouse, plant):
     steps = [
         ("insert into ops.loads (source, kind, outcome) values ('shop', 'events', 'finished')", "maeari import events"),
         (
@@ -63,16 +31,16 @@ def test_each_missing_step_is_named_with_its_command(pages, warehouse):
         ),
     ]
     for statement, command in steps:
-        assert f"Next: {command}" in read(pages, "/churn")
-        execute(warehouse, statement)
-    assert "Next: maeari publish" in read(pages, "/churn")
-    assert "No scored day is 60 days old yet" in read(pages, "/churn/outcomes")
+        assert f"Next: {command}" in pages.read("/churn")
+        plant(warehouse, statement)
+    assert "Next: maeari publish" in pages.read("/churn")
+    assert "No scored day is 60 days old yet" in pages.read("/churn/outcomes")
     for page in ("backtest", "calibration", "reasons"):
-        assert "The card of this version holds no" in read(pages, f"/churn/{page}")
+        assert "The card of this version holds no" in pages.read(f"/churn/{page}")
 
 
 def test_the_list_says_who_why_and_by_which_budget(pages, filled):
-    first, second = read(pages, "/churn"), read(pages, "/churn?page=2")
+    first, second = pages.read("/churn"), pages.read("/churn?page=2")
 
     assert "of 120 customers who bought in the last 180 days are expected" in first
     assert "the 20 % who are likeliest to leave can be contacted" in first
@@ -84,7 +52,7 @@ def test_every_customer_has_a_page_whatever_the_id(pages, filled):
     html = pages.get("/maeari/churn").text
     links = [unescape(link) for link in re.findall(r'href="(/maeari/churn/customers/[^"]*)"', html)]
 
-    shown = [read(pages, link.removeprefix("/maeari")) for link in links]
+    shown = [pages.read(link.removeprefix("/maeari")) for link in links]
 
     assert len(shown) == 50
     for link, text in zip(links[:6], shown, strict=False):
@@ -98,9 +66,9 @@ def test_every_customer_has_a_page_whatever_the_id(pages, filled):
 
 
 def test_the_proof_is_read_from_the_card_of_the_chosen_version(pages, filled):
-    backtest = read(pages, "/churn/backtest")
-    calibration = read(pages, "/churn/calibration?version=2")
-    reasons = read(pages, "/churn/reasons")
+    backtest = pages.read("/churn/backtest")
+    calibration = pages.read("/churn/calibration?version=2")
+    reasons = pages.read("/churn/reasons")
 
     assert "0.778 [0.771, 0.786]" in backtest
     assert "clearly better" in backtest
@@ -116,16 +84,16 @@ def test_the_proof_is_read_from_the_card_of_the_chosen_version(pages, filled):
 
 
 def test_what_was_promised_is_held_against_what_happened(pages, filled):
-    newest, older = read(pages, "/churn/outcomes"), read(pages, "/churn/outcomes?day=2026-01-31")
+    newest, older = pages.read("/churn/outcomes"), pages.read("/churn/outcomes?day=2026-01-31")
 
-    assert "57 were expected to leave, 58 did, of 120 customers scored as of 2026-02-28" in newest
+    assert "57 were expected to leave, 58 did , of 120 customers scored as of 2026-02-28" in newest
     assert "In 1 of 10 tenths" in newest
     assert "That day was scored afterwards" in older
     assert pages.get("/maeari/churn/outcomes?day=2020-01-31").status_code == 404
 
 
 def test_the_overview_speaks_of_churn_in_its_own_words(pages, filled):
-    overview, model, version = (read(pages, page) for page in ("/", "/models/churn", "/models/churn/versions/1"))
+    overview, model, version = (pages.read(page) for page in ("/", "/models/churn", "/models/churn/versions/1"))
 
     assert "ROC-AUC" in overview
     assert "Events are complete until 2026-06-01" in overview
@@ -152,17 +120,17 @@ def test_only_pages_with_charts_may_run_our_scripts(pages, filled):
     assert "plotly.js" in library.text[:100]
 
 
-def test_what_a_later_version_says_of_a_day_is_not_shown_above_the_list_of_the_one_in_charge(pages, filled):
-    before = read(pages, "/churn"), read(pages, "/churn/customers/C00011")
-    execute(
+def test_what_a_later_version_says_of_a_day_is_not_shown_above_the_list_of_the_one_in_charge(pages, filled, plant):
+    before = pages.read("/churn"), pages.read("/churn/customers/C00011")
+    plant(
         filled,
         "update ops.deployments set live_to = now() where model = 'churn'",
         "insert into ops.deployments (model, version, live_from, effective_from, approved_by, approved_at, evidence) "
         "values ('churn', 2, now(), '2026-06-10 00:00+09', 'approver', now(), '{}')",
     )
-    assert read(pages, "/churn") == before[0], "the list stays while the new version has not scored"
+    assert pages.read("/churn") == before[0], "the list stays while the new version has not scored"
 
-    execute(
+    plant(
         filled,
         "insert into predictions.churn select customer_id, as_of_on + later, 2, 0.999, said.purpose, now() "
         "from predictions.churn, (values (0, 'backfill'), (1, 'shadow')) as said (later, purpose) "
@@ -171,5 +139,5 @@ def test_what_a_later_version_says_of_a_day_is_not_shown_above_the_list_of_the_o
         "contribution, 'said by version 2' from predictions.churn_reasons",
     )
 
-    assert (read(pages, "/churn"), read(pages, "/churn/customers/C00011")) == before
+    assert (pages.read("/churn"), pages.read("/churn/customers/C00011")) == before
     assert "says version 1" in before[0]

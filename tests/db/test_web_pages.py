@@ -13,7 +13,6 @@ from httpx import Response
 from web.app import create_app
 
 WAREHOUSE_SQL = Path(__file__).parents[1] / "browser" / "warehouse.sql"
-PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
 PLACEHOLDERS = {"model": "sentiment", "number": "1", "start": "2026-05-25", "end": "2026-05-31", "name": "maeari.css"}
 
 
@@ -39,28 +38,26 @@ def viewer() -> TestClient:
 
 
 @pytest.fixture
-def filled(warehouse: str, maeari_home: Path, monkeypatch) -> str:
+def filled(warehouse: str, maeari_home: Path, plant, monkeypatch) -> str:
     monkeypatch.setenv("MAEARI_AS_OF", "2026-05-31")
-    fill(warehouse, maeari_home)
+    plant(warehouse, WAREHOUSE_SQL.read_text())
+    write_files(maeari_home)
     return warehouse
 
 
 @pytest.fixture(scope="module")
-def pages(new_warehouse, maeari_home: Path) -> dict[str, Response]:
+def pages(new_warehouse, maeari_home: Path, plant) -> dict[str, Response]:
     """Every page and file below /maeari/ that links reach, of a full warehouse."""
     warehouse = new_warehouse()
-    fill(warehouse, maeari_home)
+    plant(warehouse, WAREHOUSE_SQL.read_text())
+    write_files(maeari_home)
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("MAEARI_DATABASE_URL", warehouse)
         environment.setenv("MAEARI_AS_OF", "2026-05-31")
         return crawl(client(**{"X-Caller": "viewer"}))
 
 
-def fill(warehouse: str, home: Path) -> None:
-    connection = psycopg2.connect(warehouse)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(WAREHOUSE_SQL.read_text(), {"planted": PLANTED})
-    connection.close()
+def write_files(home: Path) -> None:
     for file in ("reports/sentiment/report.html", "dbt/target/static_index.html"):
         page = home / file
         page.parent.mkdir(parents=True, exist_ok=True)

@@ -2,14 +2,10 @@
 
 import re
 from html import unescape
-from pathlib import Path
 
-import psycopg2
 import pytest
-from fastapi.testclient import TestClient
 
-WAREHOUSE_SQL = Path(__file__).parents[1] / "browser" / "warehouse.sql"
-PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
+SEEDS = ("warehouse.sql",)
 # One review of each kind that has no colours, and more subjects than a page holds.
 MORE = """
 update marts.fct_reviews set body = body || %(planted)s where review_id = 'demo_cafe:200';
@@ -32,38 +28,14 @@ select '2026-05-25', 'demo_bookshop', 'book-' || n, '책 100%% ' || n, 10, 5, 5 
 
 
 @pytest.fixture(scope="module")
-def filled(new_warehouse, maeari_home):
-    warehouse = new_warehouse()
-    execute(warehouse, WAREHOUSE_SQL.read_text(), MORE)
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("MAEARI_DATABASE_URL", warehouse)
-        environment.setenv("MAEARI_AS_OF", "2026-05-31")
-        yield warehouse
-
-
-def execute(warehouse: str, *statements: str) -> None:
-    connection = psycopg2.connect(warehouse)
-    with connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement, {"planted": PLANTED})
-    connection.close()
-
-
-def html(pages: TestClient, address: str) -> str:
-    response = pages.get(f"/maeari{address}")
-    assert response.status_code == 200, (address, response.text)
-    assert "<script>window" not in response.text, address
-    assert "<img" not in response.text, address
-    return response.text
-
-
-def read(pages: TestClient, address: str) -> str:
-    return unescape(re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", html(pages, address))))
+def filled(filled, plant):
+    plant(filled, MORE)
+    return filled
 
 
 def test_a_review_is_explained_word_by_word_and_the_words_add_up(pages, filled):
-    page = html(pages, "/reviews/demo_cafe%3A0")
-    shown = read(pages, "/reviews/demo_cafe%3A0")
+    page = pages.html("/reviews/demo_cafe%3A0")
+    shown = pages.read("/reviews/demo_cafe%3A0")
     adds = re.findall(r'<bdi>[^<]*</bdi></th>.*?<td class="number">([^<]+)</td>', page, re.DOTALL)
     begins, ends = re.search(r"begins at (\S+) , .* move it to (\S+) ,", shown).groups()
 
@@ -79,26 +51,26 @@ def number(shown: str) -> float:
 
 
 def test_each_version_that_scored_a_review_can_be_asked(pages, filled):
-    assert "Version 1 says:" in read(pages, "/reviews/demo_cafe%3A1")
-    second = read(pages, "/reviews/demo_cafe%3A1?version=2")
+    assert "Version 1 says:" in pages.read("/reviews/demo_cafe%3A1")
+    second = pages.read("/reviews/demo_cafe%3A1?version=2")
     assert "Version 2 says:" in second
     assert "waits to be explained" in second
     assert pages.get("/maeari/reviews/demo_cafe%3A1?version=3").status_code == 404
     assert pages.get("/maeari/reviews/nobody").status_code == 404
 
 
-def test_the_list_and_the_page_of_a_review_show_the_version_in_charge(pages, filled):
+def test_the_list_and_the_page_of_a_review_show_the_version_in_charge(pages, filled, plant):
     of_list = re.compile(r"positive, v(\d)</span>\s*<a href=\"/maeari/reviews/demo_cafe%3A2\"")
-    execute(filled, """
+    plant(filled, """
         insert into predictions.sentiment
         select review_id, content_hash, 2, 0.9, 'positive', event_at, now(), 'live' from predictions.sentiment
         where review_id = 'demo_cafe:2'
     """)  # fmt: skip
-    assert of_list.search(html(pages, "/reviews"))[1] == "1"
-    execute(filled, "update marts.review_sentiment set model_version = 2 where review_id = 'demo_cafe:2'")
-    assert of_list.search(html(pages, "/reviews"))[1] == "2"
-    assert "Version 2 says: ＋ positive with a probability of 90 % ." in read(pages, "/reviews/demo_cafe%3A2")
-    assert 'aria-label="word by word: review of 2026-05-31, ' in html(pages, "/reviews?source=demo_cafe")
+    assert of_list.search(pages.html("/reviews"))[1] == "1"
+    plant(filled, "update marts.review_sentiment set model_version = 2 where review_id = 'demo_cafe:2'")
+    assert of_list.search(pages.html("/reviews"))[1] == "2"
+    assert "Version 2 says: ＋ positive with a probability of 90 % ." in pages.read("/reviews/demo_cafe%3A2")
+    assert 'aria-label="word by word: review of 2026-05-31, ' in pages.html("/reviews?source=demo_cafe")
 
 
 @pytest.mark.parametrize(
@@ -114,59 +86,59 @@ def test_the_list_and_the_page_of_a_review_show_the_version_in_charge(pages, fil
     ],
 )  # fmt: skip
 def test_a_review_without_colours_says_why_and_still_shows_its_text(pages, filled, number, why):
-    page = html(pages, f"/reviews/demo_cafe%3A{number}")
+    page = pages.html(f"/reviews/demo_cafe%3A{number}")
 
-    assert why in read(pages, f"/reviews/demo_cafe%3A{number}")
+    assert why in pages.read(f"/reviews/demo_cafe%3A{number}")
     assert 'class="plus' not in page
     assert 'class="minus' not in page
     assert re.search(r'<p class="body">\w+', page)
 
 
 def test_unsure_says_why(pages, filled):
-    assert "Version 1 says: ○ unsure too little Korean to read . Th" in read(pages, "/reviews/demo_cafe%3A204")
-    assert "one word of more than 1,000 characters" in read(pages, "/reviews/demo_cafe%3A205")
-    assert "negative with a probability of over 99 %" in read(pages, "/reviews/demo_cafe%3A207")
-    listed = read(pages, "/reviews?label=unsure")
+    assert "Version 1 says: ○ unsure too little Korean to read . Th" in pages.read("/reviews/demo_cafe%3A204")
+    assert "one word of more than 1,000 characters" in pages.read("/reviews/demo_cafe%3A205")
+    assert "negative with a probability of over 99 %" in pages.read("/reviews/demo_cafe%3A207")
+    listed = pages.read("/reviews?label=unsure")
     assert "○ unsure too close to call" in listed
     assert "reads like 3." in listed
     assert "positive, v1" in listed
 
 
 def test_a_review_that_was_picked_waits_for_the_other_methods(pages, filled):
-    assert "this one does, and waits for the next scoring run" in read(pages, "/reviews/demo_cafe%3A208")
-    assert "about this one they were not" in read(pages, "/reviews/demo_cafe%3A209")
+    assert "this one does, and waits for the next scoring run" in pages.read("/reviews/demo_cafe%3A208")
+    assert "about this one they were not" in pages.read("/reviews/demo_cafe%3A209")
 
 
 def test_whatever_its_id_a_review_and_a_subject_have_a_page_that_is_linked(pages, filled):
-    listed = {unescape(link) for link in re.findall('href="([^"]*)"', html(pages, "/reviews"))}
+    listed = {unescape(link) for link in re.findall('href="([^"]*)"', pages.html("/reviews"))}
     hostile = [link.removeprefix("/maeari") for link in listed if ".." in link or "script" in link]
 
     assert len(hostile) == 4
     for link in hostile:
-        heading = re.search("<h1.*?</h1>", html(pages, link), re.DOTALL)[0]
+        heading = re.search("<h1.*?</h1>", pages.html(link), re.DOTALL)[0]
         assert ".." in heading or "__planted" in heading
 
 
-def test_subjects_are_searched_sorted_paged_and_compared(pages, filled):
-    first, second = html(pages, "/subjects"), html(pages, "/subjects?page=2")
+def test_subjects_are_searched_sorted_paged_and_compared(pages, filled, planted):
+    first, second = pages.html("/subjects"), pages.html("/subjects?page=2")
     rows = re.compile(r'<th scope="row">')
 
     assert len(rows.findall(first)) == 50
     assert len(rows.findall(second)) == 18
-    falling = read(pages, "/subjects?order=falling")
+    falling = pages.read("/subjects?order=falling")
     assert falling.index("서촌 한옥점") < falling.index("망원 메아리")
     assert re.search(r"서촌 한옥점 demo_cafe 134 of [\d,]+ scored 34\.7 % \[26\.9 %, 43\.4 %\]", falling)
     assert "▼ -41.9 points" in falling
-    assert len(rows.findall(html(pages, "/subjects?search=한옥"))) == 1
+    assert len(rows.findall(pages.html("/subjects?search=한옥"))) == 1
     # A sign of SQL's patterns is a character like any other.
-    assert len(rows.findall(html(pages, "/subjects?search=책 100%25 1"))) == 11
-    assert "No subject matches" in read(pages, "/subjects?search=%25%25")
-    assert "No subject matches" in read(pages, f"/subjects?search={PLANTED.replace('&', '')}x")
+    assert len(rows.findall(pages.html("/subjects?search=책 100%25 1"))) == 11
+    assert "No subject matches" in pages.read("/subjects?search=%25%25")
+    assert "No subject matches" in pages.read(f"/subjects?search={planted.replace('&', '')}x")
     assert pages.get("/maeari/subjects?order=1;drop").status_code == 422
 
 
 def test_a_subject_shows_a_month_against_the_month_before(pages, filled):
-    newest = read(pages, "/subjects/demo_cafe/store-3")
+    newest = pages.read("/subjects/demo_cafe/store-3")
     assert "May 2026 against April 2026" in newest
     assert "This month may not be over yet" in newest
     assert "Told by version 1" in newest
@@ -175,21 +147,21 @@ def test_a_subject_shows_a_month_against_the_month_before(pages, filled):
     assert "Taste 61 before 58 88.0 % [78.0 %, 95.0 %] 73.0 % [61.0 %, 82.0 %]" in newest
     assert re.search(r"Typical negative .* word by word", newest)
     # As the version reads it that picked it, which need not be the one in charge of the review.
-    assert re.search(r'/reviews/demo_cafe%3A\d+\?version=1" aria-label', html(pages, "/subjects/demo_cafe/store-3"))
+    assert re.search(r'/reviews/demo_cafe%3A\d+\?version=1" aria-label', pages.html("/subjects/demo_cafe/store-3"))
 
-    april = read(pages, "/subjects/demo_cafe/store-3?month=2026-04-01")
+    april = pages.read("/subjects/demo_cafe/store-3?month=2026-04-01")
     assert "Of the month before nothing is explained" in april
     assert "No reviews have been picked" in april
-    assert "never explained" in read(pages, "/subjects/demo_cafe/store-3?month=2026-01-01")
+    assert "never explained" in pages.read("/subjects/demo_cafe/store-3?month=2026-01-01")
     assert pages.get("/maeari/subjects/demo_cafe/store-3?month=2019-01-01").status_code == 404
     assert pages.get("/maeari/subjects/demo_cafe/nobody").status_code == 404
-    old = read(pages, "/subjects/demo_cafe/old")
+    old = pages.read("/subjects/demo_cafe/old")
     assert "All of its reviews were written before" in old
     assert "maeari explain sentiment --review demo_cafe:206" in old
 
 
-def test_a_card_shows_its_ageing_and_an_older_card_still_opens(pages, filled):
-    newer, older = read(pages, "/models/sentiment/versions/2"), read(pages, "/models/sentiment/versions/1")
+def test_a_card_shows_its_ageing_and_an_older_card_still_opens(pages, filled, plant):
+    newer, older = pages.read("/models/sentiment/versions/2"), pages.read("/models/sentiment/versions/1")
 
     assert (
         "It answers “unsure” in 7.2 % [6.4 %, 8.0 %] on 4,102 : 290 too close to call, 5 too little Korean to read."
@@ -200,17 +172,17 @@ def test_a_card_shows_its_ageing_and_an_older_card_still_opens(pages, filled):
     assert re.search(r"2025-10-01 86\.1 % \[84\.8 %, 87\.2 %\] 87\.3 %", newer)
     assert "How it ages" not in older
     assert "In short" not in older
-    execute(filled, 'update ops.model_versions set card = card || \'{"ageing": {"skipped": "Too few years."}}\'')
-    assert "Too few years." in read(pages, "/models/sentiment/versions/1")
+    plant(filled, 'update ops.model_versions set card = card || \'{"ageing": {"skipped": "Too few years."}}\'')
+    assert "Too few years." in pages.read("/models/sentiment/versions/1")
 
 
-def test_nothing_published_yet_says_what_to_do(pages, filled):
-    execute(filled, "drop table marts.subject_words; truncate marts.weekly_sentiment")
-    assert "No scored review has been published yet" in read(pages, "/subjects")
-    assert "maeari publish" in read(pages, "/subjects/demo_cafe/store-3")
+def test_nothing_published_yet_says_what_to_do(pages, filled, plant):
+    plant(filled, "drop table marts.subject_words; truncate marts.weekly_sentiment")
+    assert "No scored review has been published yet" in pages.read("/subjects")
+    assert "maeari publish" in pages.read("/subjects/demo_cafe/store-3")
 
-    execute(filled, "drop table marts.weekly_sentiment, marts.dim_subjects, marts.review_sentiment")
-    assert "maeari publish" in read(pages, "/subjects")
+    plant(filled, "drop table marts.weekly_sentiment, marts.dim_subjects, marts.review_sentiment")
+    assert "maeari publish" in pages.read("/subjects")
     assert pages.get("/maeari/subjects/demo_cafe/store-3").status_code == 404
-    assert "Version 1 says:" in read(pages, "/reviews/demo_cafe%3A0")
-    assert "positive, v1" in read(pages, "/reviews")
+    assert "Version 1 says:" in pages.read("/reviews/demo_cafe%3A0")
+    assert "positive, v1" in pages.read("/reviews")

@@ -2,77 +2,42 @@
 
 import re
 from html import unescape
-from pathlib import Path
 from urllib.parse import quote
 
-import psycopg2
 import pytest
-from fastapi.testclient import TestClient
 
-SEEDS = [Path(__file__).parents[1] / "browser" / name for name in ("warehouse.sql", "churn.sql", "watched.sql")]
-PLANTED = """<script>window.__planted = 1</script><img src=x onerror="window.__planted = 1">'"&{{ 7 * 7 }}"""
-
-
-@pytest.fixture(scope="module")
-def filled(new_warehouse, maeari_home):
-    warehouse = new_warehouse()
-    execute(warehouse, *(file.read_text() for file in SEEDS))
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("MAEARI_DATABASE_URL", warehouse)
-        environment.setenv("MAEARI_AS_OF", "2026-05-31")
-        yield warehouse
-
-
-def execute(warehouse: str, *statements: str) -> None:
-    connection = psycopg2.connect(warehouse)
-    with connection, connection.cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement, {"planted": PLANTED})
-    connection.close()
-
-
-def html(pages: TestClient, address: str) -> str:
-    response = pages.get(f"/maeari{address}")
-    assert response.status_code == 200, (address, response.text)
-    assert "<script>window" not in response.text, address
-    assert "<img" not in response.text, address
-    return response.text
-
-
-def read(pages: TestClient, address: str) -> str:
-    return plain(html(pages, address))
-
-
-def plain(html: str) -> str:
-    return unescape(re.sub(r"\s+", " ", re.sub("<[^>]*>", " ", html)))
+SEEDS = ("warehouse.sql", "churn.sql", "watched.sql")
 
 
 def section(page: str, heading: str) -> str:
     return next(part for part in page.split("<section") if f"<h2>{heading}" in part)
 
 
-def test_the_overview_has_a_card_of_every_watched_model(pages, filled):
-    page = html(pages, "/")
+def test_the_overview_has_a_card_of_every_watched_model(pages, filled, planted):
+    page = pages.html("/")
     cards = {
-        plain(re.search("<h3>(.*?)</h3>", card)[1]).strip(): card for card in page.split('<article class="card">')[1:]
+        pages.plain(re.search("<h3>(.*?)</h3>", card)[1]).strip(): card
+        for card in page.split('<article class="card">')[1:]
     }
 
-    assert cards.keys() >= {"sentiment", "churn", "credit", "rent", PLANTED}
+    assert cards.keys() >= {"sentiment", "churn", "credit", "rent", planted}
     assert "Watched only: its releases are made elsewhere" in cards["credit"]
     assert "Watched only" not in cards["churn"]
-    credit = plain(cards["credit"])
+    credit = pages.plain(cards["credit"])
     assert re.search(r"labels pending 2026-05-25 to 2026-05-31 Accuracy 7\d\.\d % \[.*\] estimated", credit)
     assert re.search(
         r"Decided last: ▼ declined 2026-03-30 to 2026-04-05 Accuracy 7\d\.\d % \[.*\] on 1,180 rows with a label",
         credit,
     )
-    assert re.search(r"declined .* Mean absolute error 6\d,\d{3} \[5\d,\d{3}, 6\d,\d{3}\] on 410", plain(cards["rent"]))
+    assert re.search(
+        r"declined .* Mean absolute error 6\d,\d{3} \[5\d,\d{3}, 6\d,\d{3}\] on 410", pages.plain(cards["rent"])
+    )
     assert 'aria-label="Mean absolute error realized in 9 windows, from 41,' in cards["rent"]
     assert [name for name, card in cards.items() if "rated reviews" in card] == ["sentiment"]
 
 
 def test_the_trust_line_speaks_of_any_model_and_of_what_was_decided_last(pages, filled):
-    overview = read(pages, "/")
+    overview = pages.read("/")
 
     assert "rent has declined: its errors are larger than in its reference." in overview
     assert (
@@ -81,20 +46,20 @@ def test_the_trust_line_speaks_of_any_model_and_of_what_was_decided_last(pages, 
     ) in overview
 
 
-def test_every_link_of_a_hostile_name_opens(pages, filled):
-    page = html(pages, f"/models/{quote(PLANTED, safe='')}")
+def test_every_link_of_a_hostile_name_opens(pages, filled, planted):
+    page = pages.html(f"/models/{quote(planted, safe='')}")
     links = [unescape(link) for link in re.findall('href="(/maeari/models/[^"]*)"', page)]
 
-    assert PLANTED in plain(re.search("<h1>.*?</h1>", page)[0])
+    assert planted in pages.plain(re.search("<h1>.*?</h1>", page)[0])
     assert "No window with labels has been judged yet" in page
     assert links
     for link in links:
-        assert PLANTED in read(pages, link.removeprefix("/maeari"))
-    assert f'href="/maeari/models/{quote(PLANTED, safe="")}"' in html(pages, "/")
+        assert planted in pages.read(link.removeprefix("/maeari"))
+    assert f'href="/maeari/models/{quote(planted, safe="")}"' in pages.html("/")
 
 
 def test_estimates_stand_where_labels_are_pending_and_look_unlike_what_came_true(pages, filled):
-    page = html(pages, "/models/credit")
+    page = pages.html("/models/credit")
     wide = re.search('<svg class="timeline wide".*?</svg>', page, re.DOTALL)[0]
     windows = section(page, "Windows")
 
@@ -109,33 +74,33 @@ def test_estimates_stand_where_labels_are_pending_and_look_unlike_what_came_true
     assert "Where: branch=Busan" in windows
 
 
-def test_columns_that_moved_come_with_their_distance_named_ones_first(pages, filled):
-    moved = section(html(pages, "/models/credit"), "Columns that moved")
-    names = [plain(name).strip() for name in re.findall('<th scope="row">(.*?)</th>', moved, re.DOTALL)]
+def test_columns_that_moved_come_with_their_distance_named_ones_first(pages, filled, planted):
+    moved = section(pages.html("/models/credit"), "Columns that moved")
+    names = [pages.plain(name).strip() for name in re.findall('<th scope="row">(.*?)</th>', moved, re.DOTALL)]
 
     assert names[:3] == ["income beyond its limit", "employer beyond its limit", "amount"]
     assert names[-1] == "age", "what no distance was found for comes last"
-    assert PLANTED in names
+    assert planted in names
     assert "by PSI" in moved
-    assert "income beyond its limit 0.270 0.4 %" in plain(moved)
+    assert "income beyond its limit 0.270 0.4 %" in pages.plain(moved)
 
 
 def test_segments_are_shown_surely_bad_ones_first_beside_their_reference(pages, filled):
-    credit = section(html(pages, "/models/credit"), "Segments")
+    credit = section(pages.html("/models/credit"), "Segments")
     names = re.findall('<th scope="row">(.*?)</th>', credit)
 
     assert names[:2] == ["branch=Busan", "branch=Jeju"]
     assert len(names) == 10
-    assert "3 more are on the" in plain(credit)
-    assert "branch=Busan 61.0 % [55.0 %, 67.0 %] 84.0 % 260" in plain(credit)
-    assert "in 2026-03-30 to 2026-04-05 , the newest window with labels" in plain(credit)
-    rent = section(html(pages, "/models/rent"), "Segments")
+    assert "3 more are on the" in pages.plain(credit)
+    assert "branch=Busan 61.0 % [55.0 %, 67.0 %] 84.0 % 260" in pages.plain(credit)
+    assert "in 2026-03-30 to 2026-04-05 , the newest window with labels" in pages.plain(credit)
+    rent = section(pages.html("/models/rent"), "Segments")
     assert re.findall('<th scope="row">(.*?)</th>', rent) == ["district=Mapo", "district=Jung"]
     assert "Reference" not in rent
 
 
 def test_a_regression_is_told_in_its_own_unit(pages, filled):
-    page = read(pages, "/models/rent")
+    page = pages.read("/models/rent")
 
     assert "How far off it was" in page
     assert "reference 41,500" in page
@@ -143,7 +108,7 @@ def test_a_regression_is_told_in_its_own_unit(pages, filled):
     assert "Accuracy" not in page
     assert "stars" not in page
     assert "reviews" not in page.split("How far off")[1]
-    assert "410 rows" in read(pages, "/models/rent/windows/2026-04-01/2026-04-30")
+    assert "410 rows" in pages.read("/models/rent/windows/2026-04-01/2026-04-30")
 
 
 @pytest.mark.parametrize(
@@ -161,13 +126,13 @@ def test_a_regression_is_told_in_its_own_unit(pages, filled):
     ],
 )  # fmt: skip
 def test_what_was_live_on_a_day(pages, filled, model, day, answer):
-    said = re.sub(" ([,;])", r"\1", read(pages, f"/models/{model}?on={day}"))
+    said = re.sub(" ([,;])", r"\1", pages.read(f"/models/{model}?on={day}"))
 
     assert re.sub(" ([,;])", r"\1", answer) in said
 
 
-def test_of_two_releases_the_later_one_counts_from_its_day(pages, filled):
-    execute(
+def test_of_two_releases_the_later_one_counts_from_its_day(pages, filled, plant, planted):
+    plant(
         filled,
         "update ops.deployments set live_to = now() where model = 'churn'",
         "insert into ops.deployments (model, version, live_from, effective_from, approved_by, approved_at, evidence) "
@@ -175,9 +140,9 @@ def test_of_two_releases_the_later_one_counts_from_its_day(pages, filled):
         """'{"rollback_of": 1, "reason": "slow"}')""",
     )
 
-    assert "version 2 was in charge" not in read(pages, "/models/churn?on=2026-05-19")
-    assert f"version 2 was in charge, which counts from 2026-05-20 and was restored by {PLANTED}" in re.sub(
-        " ,", ",", read(pages, "/models/churn?on=2026-05-20")
+    assert "version 2 was in charge" not in pages.read("/models/churn?on=2026-05-19")
+    assert f"version 2 was in charge, which counts from 2026-05-20 and was restored by {planted}" in re.sub(
+        " ,", ",", pages.read("/models/churn?on=2026-05-20")
     )
 
 
@@ -186,19 +151,19 @@ def test_a_day_that_is_none_is_refused_by_its_name(pages, filled, day):
     response = pages.get(f"/maeari/models/credit?on={day}")
 
     assert response.status_code == 422
-    assert "Not understood in the address: on." in plain(response.text)
+    assert "Not understood in the address: on." in pages.plain(response.text)
 
 
 def test_churn_without_a_window_says_so_below_its_own_figure(pages, filled):
-    page = read(pages, "/models/churn")
+    page = pages.read("/models/churn")
 
     assert "How well it tells leavers from stayers ROC-AUC 0.781" in page
     assert "How often it was right No window with labels has been judged yet" in page
 
 
-def test_what_the_version_before_would_have_said_stands_beside_the_live_one(pages, filled):
-    assert "Beside the version before" not in read(pages, "/models/sentiment")
-    execute(
+def test_what_the_version_before_would_have_said_stands_beside_the_live_one(pages, filled, plant):
+    assert "Beside the version before" not in pages.read("/models/sentiment")
+    plant(
         filled,
         "insert into monitoring.metrics select 'sentiment', 1, '2026-05-25', '2026-05-31', 'all', * from (values"
         " ('shadow_version', 'drift', 7, null, null, 1700), ('shadow_agreement', 'drift', 0.834, 0.81, 0.85, 1700),"
@@ -206,7 +171,7 @@ def test_what_the_version_before_would_have_said_stands_beside_the_live_one(page
         " ('accuracy_beside_shadow', 'realized', 0.872, 0.85, 0.89, 1071)) m",
     )
 
-    shown = plain(section(html(pages, "/models/sentiment"), "Beside the version before"))
+    shown = pages.plain(section(pages.html("/models/sentiment"), "Beside the version before"))
     for said in (
         "2026-05-25 to 2026-05-31",
         "87.2 % [85.0 %, 89.0 %] v1",
