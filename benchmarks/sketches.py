@@ -78,7 +78,7 @@ DAY_OF_LABELS = f"""
 
 def policy(home: Path) -> None:
     """Write the policy of the table."""
-    folder = home / "table_policies"
+    folder = home / "policies"
     folder.mkdir(exist_ok=True)
     content = {
         "model": "bench",
@@ -141,8 +141,8 @@ def make(rows: int, seed: int) -> int:
 
 def build(as_of: date) -> tuple[int, float, float, float]:
     """Rows sketched, seconds, those of one core in this process and in Postgres's, and the peak of this one in GiB."""
-    from monitoring.tables import load
-    from monitoring.tables.sketches import update
+    from monitoring.policy import load
+    from monitoring.sketches import update
 
     started = time.perf_counter(), time.process_time() + server_core_seconds()
     found = update(load("bench"), as_of)
@@ -165,8 +165,8 @@ def server_core_seconds() -> float:
 def one_day() -> tuple[int, float, float, float]:
     """Rows sketched for a new day, seconds of that and of reading a window with all distances, and GiB at the peak."""
     from maeari import postgres
-    from monitoring.tables import load
-    from monitoring.tables.sketches import update
+    from monitoring.policy import load
+    from monitoring.sketches import update
 
     started = time.perf_counter()
     found = update(load("bench"), NEW_DAY)
@@ -182,8 +182,8 @@ def peak_gib() -> float:
 
 def windows(connection) -> tuple:
     """The sketches of the reference and of the newest month."""
-    from monitoring.tables import load
-    from monitoring.tables.sketches import read
+    from monitoring.policy import load
+    from monitoring.sketches import read
 
     rules = load("bench")
     reference = read(connection, rules, 1, rules.reference.from_, rules.reference.until)
@@ -192,7 +192,7 @@ def windows(connection) -> tuple:
 
 def distances(connection) -> dict[tuple[str, str], float]:
     """Every distance of every column and of the score, from sketches."""
-    from monitoring.tables import distances as by
+    from monitoring import distances as by
 
     reference, window = windows(connection)
     found = {}

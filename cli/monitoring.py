@@ -30,12 +30,12 @@ STYLES = {
 @app.command()
 def monitor(
     policy: Annotated[str, typer.Argument(help="Name of a policy, such as sentiment; or check.")] = "sentiment",
-    checked: Annotated[str | None, typer.Argument(help="After check: the policy of a table that is checked.")] = None,
+    checked: Annotated[str | None, typer.Argument(help="After check: the policy that is checked.")] = None,
     as_of: Annotated[str | None, typer.Option(help="Day until which windows must have ended, YYYY-MM-DD.")] = None,
 ) -> None:
     """Measure every complete window, decide on each, and draw the pages. Safe to repeat.
 
-    `check` holds the policy of a table of predictions against the database, and names all that does not fit.
+    `check` holds a policy against the database, and names all that does not fit.
 
     Example: `maeari monitor sentiment --as-of 2026-05-31`, or `maeari monitor check credit`
     """
@@ -71,12 +71,12 @@ def monitor(
 
 
 def _check(name: str | None, day: date) -> None:
-    from monitoring.tables import policy
-    from monitoring.tables.check import check
+    from monitoring import policy
+    from monitoring.check import check
 
     if name is None:
         known = ", ".join(policy.policies()) or f"none yet; write {policy.own_file('NAME')}"
-        raise PolicyError(f"Say which policy of a table is checked, `maeari monitor check NAME`. There is {known}.")
+        raise PolicyError(f"Say which policy is checked, `maeari monitor check NAME`. There is {known}.")
     for sentence in check(name, day):
         console.print(Text(printable(sentence)))
     console.print(f"{name} fits: `maeari monitor {name}` watches it.")

@@ -1,117 +1,225 @@
-"""Policies: what is watched of a model, and the limits of each verdict."""
+"""Policies: where a model's predictions and labels lie, what is watched of them, and the limits."""
 
-from enum import StrEnum
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from maeari.settings import Settings
 from monitoring.errors import PolicyError
+from monitoring.windows import WindowLength
 
 COMMITTED = Path(__file__).parent / "policies"
+MOST_CLASSES = 10
+
+Column = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w{0,62}$")]
+Table = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w{0,62}\.[^\W\d]\w{0,62}$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
+Task = Literal["binary", "multiclass", "regression"]
+Kind = Literal["numeric", "category"]
+Method = Literal["psi", "jensen_shannon", "wasserstein", "chi_square"]
+METHODS = {
+    "psi": "PSI",
+    "jensen_shannon": "Jensen-Shannon distance",
+    "wasserstein": "Wasserstein distance in standard deviations",
+    "chi_square": "chi-square p",
+}
+"""What people call them."""
 
 
-class WindowLength(StrEnum):
-    """How long one monitored window is."""
+def _one_select(query: str) -> str:
+    if ";" in query or query.lower().split(maxsplit=1)[:1] not in (["select"], ["with"]):
+        raise ValueError("wanted one query that begins with “select” or “with”, without a semicolon")
+    return query
 
-    day = "day"
-    week = "week"
-    month = "month"
-    quarter = "quarter"
+
+Query = Annotated[str, AfterValidator(_one_select)]
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-LOOKS = 4
-"""How often each window is compared; see `monitoring.verdict.decide`."""
+class _Rows(_Part):
+    table: Table | None = None
+    """`schema.name` …"""
+    query: Query | None = None
+    """… or a query that gives the rows."""
+    id: tuple[Column, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _refuse_two_origins(self) -> Self:
+        if (self.table is None) == (self.query is None):
+            raise ValueError("name either a table (schema.name) or a query")
+        return self
+
+    @property
+    def origin(self) -> str:
+        """How the rows are called in a message."""
+        return self.table or "the query"
+
+
+class Predictions(_Rows):
+    """Where the predictions lie: one row per id, version and day."""
+
+    at: Column
+    """A date or timestamptz: the day that the row belongs to, in the business zone; it never changes."""
+    version: Column | None = None
+    """An integer; null: everything is version 1."""
+    updated_at: Column | None = None
+    """A timestamptz of the row's last change; null: the newest `recompute_days` are redone each time."""
+    score: Column | dict[str, Column]
+    """The probability of the positive class, the predicted value, or each class with the column of its probability."""
+    threshold: Share = 0.5
+    """From which probability on a binary prediction is positive."""
+    features: dict[Column, Kind] = {}
+    segments: tuple[Column, ...] = ()
+    late_days: int = Field(default=0, ge=0)
+    """Days for which more rows may still come: until then a verdict is provisional."""
+
+
+class Labels(_Rows):
+    """Where the truth appears: ids in the order of the predictions' ids."""
+
+    value: Column
+    """True or false (1 or 0), the class, or the true value; null is not known."""
+    positive: str | None = None
+    """Of a binary task whose labels are words: the one that is positive."""
+    known_at: Column | None = None
+    """A date or timestamptz; null: a label is known `after_days` after its prediction."""
+    after_days: int = Field(ge=0)
+    """Days after which a label is to be expected."""
+
+
+class Reference(_Part):
+    """Days of predictions, both included, that are known to be good and have labels."""
+
+    from_: date = Field(alias="from")
+    until: date
+
+    @model_validator(mode="after")
+    def _refuse_backwards(self) -> Self:
+        if self.until < self.from_:
+            raise ValueError(f"until ({self.until}) lies before from ({self.from_}); exchange them")
+        return self
 
 
 class DeclinedLimits(_Part):
     """When performance is called declined."""
 
-    min_drop: Share
-    """Accuracy that must at least be lost."""
+    min_drop: float = Field(gt=0)
+    """What must at least be lost …"""
     false_alarms: Share
-    """Chance that a stable model is called declined at all …"""
+    """… by a drop so unlikely that a stable model is called declined with this chance at most …"""
     over_windows: int = Field(ge=1)
     """… in so many windows."""
 
-    @property
-    def alpha(self) -> float:
-        """The p-value below which one look counts."""
-        return self.false_alarms / self.over_windows / LOOKS
-
 
 class DriftedLimits(_Part):
-    """When inputs or predictions are called drifted."""
+    """When a column is called drifted: the named method, whatever the number of rows."""
 
-    psi: float = Field(gt=0)
-    predicted_positive_share: Share
-    rated_share: Share
-    unknown_bigram_share: Share
-    jamo_share: Share = 0.02
-    emoji_share: Share = 0.02
-    volume: tuple[Annotated[float, Field(gt=0, lt=1)], Annotated[float, Field(gt=1)]]
+    method: Method
+    limit: float = Field(gt=0)
+    """The distance from which on a column has drifted; of chi_square the p-value under which it has."""
 
 
 class Policy(_Part):
-    """One model's monitoring, as its YAML file says."""
+    """One model's monitoring, as its YAML file says; `name` is the file's."""
 
-    model: Literal["sentiment"]
+    name: str = Field(pattern=r"^[\w-]{1,100}$")
+    model: str = Field(min_length=1)
+    task: Task
+    predictions: Predictions
+    labels: Labels
     window: WindowLength
-    reference: Literal["holdout"]
-    late_rows_days: int = Field(ge=0)
-    segments: tuple[Literal["source", "subject_id"], ...]
+    reference: Reference | Literal["before_release"]
+    """Fixed days; or of each version what it scored of the days before its first release counted."""
+    recompute_days: int = Field(default=7, ge=1)
+    """Days before the newest known one that are redone, since rows and labels may arrive late."""
+    are_crawled: bool = False
+    """Whether the rows come from crawls, so that those that failed are a cause."""
     min_rows: int = Field(ge=1)
     min_labelled_rows: int = Field(ge=30)
     declined: DeclinedLimits
     drifted: DriftedLimits
 
     @model_validator(mode="after")
-    def _refuse_contradictions(self) -> "Policy":
+    def _refuse_contradictions(self) -> Self:
+        score, classes = self.predictions.score, self.classes
+        if (self.task == "multiclass") != isinstance(score, dict):
+            raise ValueError(
+                "score is one column for a binary or regression task, and a mapping of each class to its column for a "
+                f"multiclass task; the task is {self.task}"
+            )
+        if self.task == "multiclass" and not 2 <= len(classes) <= MOST_CLASSES:
+            raise ValueError(f"score has {len(classes)} classes; wanted 2 to {MOST_CLASSES}, so join rare ones")
+        if len(self.labels.id) != len(self.predictions.id):
+            raise ValueError(
+                f"labels.id has {len(self.labels.id)} columns and predictions.id {len(self.predictions.id)}; a label "
+                "is found by all of them, in the same order"
+            )
+        if self.labels.positive is not None and self.task != "binary":
+            raise ValueError(f"labels.positive is for a binary task; the task is {self.task}, so leave it out")
         if self.min_labelled_rows > self.min_rows:
             raise ValueError(
                 f"min_labelled_rows is {self.min_labelled_rows} and min_rows {self.min_rows}; "
                 "labelled rows are some of the rows, so raise min_rows or lower min_labelled_rows"
             )
+        if self.drifted.method == "wasserstein" and "category" in self.predictions.features.values():
+            raise ValueError(
+                "wasserstein has no meaning for a category; name psi, jensen_shannon or chi_square as drifted.method"
+            )
+        if self.drifted.method == "chi_square" and self.drifted.limit >= 1:
+            raise ValueError(f"the limit of chi_square is a p-value, below 1, and not {self.drifted.limit}")
         return self
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of a multiclass task, in the order of their codes; empty for other tasks."""
+        score = self.predictions.score
+        return tuple(score) if isinstance(score, dict) else ()
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The columns of the score: one, or one a class."""
+        score = self.predictions.score
+        return tuple(score.values()) if isinstance(score, dict) else (score,)
 
 
 def policies() -> list[str]:
     """Names of all policies, committed ones and those of this `MAEARI_HOME`."""
-    return sorted({file.stem for folder in (COMMITTED, _own()) for file in folder.glob("*.yml")})
+    return sorted({file.stem for folder in (COMMITTED, own_file("").parent) for file in folder.glob("*.yml")})
 
 
 def load(name: str) -> Policy:
     """The policy of that name: from `MAEARI_HOME/policies/` if there is one, else the committed one."""
+    if name not in policies():
+        raise PolicyError(
+            f"There is no policy {name!r}; there are: {', '.join(policies()) or 'none'}. Write {own_file(name)}."
+        )
     file = _file(name)
     try:
-        return Policy.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return Policy.model_validate((content if isinstance(content, dict) else {}) | {"name": name})
     except (ValidationError, yaml.YAMLError) as error:
-        raise PolicyError(f"{file} cannot be used:\n{error}\nCorrect the file; docs are in {COMMITTED}.") from error
+        raise PolicyError(f"{file} cannot be used:\n{error}\nCorrect the file; docs/monitoring.md says how.") from error
 
 
 def write_window(name: str, window: str) -> Path:
     """Write a copy of the policy with another window length to `MAEARI_HOME/policies/`, which then wins."""
     content = yaml.safe_load(_file(name).read_text(encoding="utf-8")) | {"window": WindowLength(window).value}
-    own = _own() / f"{name}.yml"
+    own = own_file(name)
     own.parent.mkdir(parents=True, exist_ok=True)
     own.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return own
 
 
-def _own() -> Path:
-    return Settings().path("policies")
+def own_file(name: str) -> Path:
+    """Where the policy of that name belongs in this `MAEARI_HOME`."""
+    return Settings().path("policies", f"{name}.yml")
 
 
 def _file(name: str) -> Path:
-    for folder in (_own(), COMMITTED):
-        file = folder / f"{name}.yml"
-        if file.exists():
-            return file
-    raise PolicyError(f"There is no policy “{name}”; there are: {', '.join(policies())}. A policy is one YAML file.")
+    return own_file(name) if own_file(name).exists() else COMMITTED / f"{name}.yml"

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Sequence
 from datetime import date
+from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,9 +14,19 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from maeari.settings import Settings
+from monitoring.figures.decision import Name
 from monitoring.metrics import Measured, Metric
-from monitoring.verdict import Verdict
 from monitoring.windows import Window
+
+
+class Verdict(NamedTuple):
+    """What is thought of one window, and why, in sentences."""
+
+    window: Window
+    version: int
+    verdict: Name
+    reasons: tuple[str, ...]
+    rows: int
 
 
 class Decided(NamedTuple):
@@ -56,6 +68,26 @@ def read(connection: Connection, model: str) -> dict[Window, Decided]:
             verdict = Verdict(window, version, name, tuple(reasons), rows)
             found[window] = Decided(measured, verdict, provisional_until, inputs)
         return found
+
+
+def is_same(one: Decided, other: Decided | None) -> bool:
+    """Whether two say the same of a window.
+
+    Figures may differ in their last digits, as sums of the same rows in another order do.
+    """
+    if other is None or (one[1:], one.measured[:2]) != (other[1:], other.measured[:2]):
+        return False
+    pairs = zip_longest(one.measured.metrics, other.measured.metrics)
+    return all(None not in pair and _is_close(*pair) for pair in pairs)
+
+
+def _is_close(one: Metric, other: Metric) -> bool:
+    if (one[:3], one.rows) != (other[:3], other.rows):
+        return False
+    return all(
+        mine == theirs if None in (mine, theirs) else math.isclose(mine, theirs, rel_tol=1e-9, abs_tol=1e-12)
+        for mine, theirs in zip(one[3:6], other[3:6], strict=True)
+    )
 
 
 def replace(connection: Connection, model: str, decided: Decided) -> None:

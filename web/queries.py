@@ -346,25 +346,22 @@ def windows(cursor: Cursor, model: str) -> list[dict]:
 
 
 def beside(cursor: Cursor, model: str) -> list[dict]:
-    """Windows of the live version in which the one before scored along, newest first, with how right both were."""
+    """Windows of the live version in which the one before scored along, newest first, with how good both were."""
     return fetch_all(
         cursor,
         """
-        select window_start, window_end, m.model_version,
-            max(value) filter (where metric = 'shadow_version') as shadow_version,
-            max(value) filter (where metric = 'shadow_agreement') as agreement,
-            max(value) filter (where metric = 'accuracy_beside_shadow') as accuracy,
-            max(low) filter (where metric = 'accuracy_beside_shadow') as low,
-            max(high) filter (where metric = 'accuracy_beside_shadow') as high,
-            max(value) filter (where metric = 'shadow_accuracy') as shadow_accuracy,
-            max(low) filter (where metric = 'shadow_accuracy') as shadow_low,
-            max(high) filter (where metric = 'shadow_accuracy') as shadow_high,
-            max(rows) filter (where metric = 'shadow_accuracy') as rows
-        from monitoring.metrics m
-        join ops.deployments d on d.model = m.model and d.version = m.model_version and d.live_to is null
-        where m.model = %(model)s and segment = 'all'
-        group by window_start, window_end, m.model_version
-        having count(*) filter (where metric = 'shadow_agreement') > 0
+        with figures as (
+            select m.* from monitoring.metrics m
+            join ops.deployments d on d.model = m.model and d.version = m.model_version and d.live_to is null
+            where m.model = %(model)s and m.segment = 'all' and m.kind <> 'estimated'
+        )
+        select window_start, window_end, live.model_version, live.metric as figure, live.value, live.low, live.high,
+            before.value as shadow_version, shadow.value as shadow_value, shadow.low as shadow_low,
+            shadow.high as shadow_high, shadow.rows
+        from figures live
+        join figures shadow using (window_start, window_end)
+        join figures before using (window_start, window_end)
+        where shadow.metric = 'shadow_' || live.metric and before.metric = 'shadow_version'
         order by window_start desc
         """,
         model=model,

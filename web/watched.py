@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from maeari import clock
-from monitoring.tables.policy import METHODS
+from monitoring.policy import METHODS
 
 SEGMENTS_SHOWN = 10
 

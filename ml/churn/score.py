@@ -30,6 +30,8 @@ from ml.churn.predict import load, log_odds, shift, threshold
 from ml.errors import EventsIncomplete
 
 BACKFILL_DAYS = 90
+SHADOW_DAYS = 62
+"""So long after a release, two month ends, the version before it scores along, so that both can be compared."""
 BATCH_BYTES = 8 * 2**20
 MONTH_ENDS, LAST_DAY = "churn", "churn_now"
 
@@ -85,6 +87,13 @@ _INSERT = """
 """
 
 
+# After a rollback the version that scored along is in charge again.
+_IN_CHARGE_AGAIN = """
+    update predictions.churn set purpose = 'live'
+    where as_of_on = %(day)s and model_version = %(version)s and purpose = 'shadow'
+"""
+
+
 @dataclass(frozen=True)
 class _Job:
     """A day whose customers a version scores, and where they stand."""
@@ -100,20 +109,26 @@ def score(as_of: date) -> dict:
 
     A version scores the month ends of the 90 days before it takes effect (purpose `backfill`) and those until the next
     one does (`live`); the one in charge of `as_of` scores the newest month end however old it is, and the first of
-    its list are given their reasons. Each day is written as a whole, so that a run that is killed resumes at the day
+    its list are given their reasons. For 62 days after a release the version before it scores along (`shadow`). Each
+    day is written as a whole, so that a run that is killed resumes at the day
     where it stopped, and nobody sees half of a day's list.
     """
     months, known_until = _read_months(as_of), clock.end_of_day(as_of)
     # A share of leavers can be expected from the day on which the first was known.
     first = min(months.loc[months["is_labelled"], "labels_mature_on"], default=date.max)
     ends = {day: clock.end_of_day(day) for day in months["as_of_on"] if day >= first}
-    jobs = []
+    jobs, before = [], None
     for stretch in _stretches(as_of):
         start, until = stretch.effective_from - timedelta(days=BACKFILL_DAYS), stretch.effective_until
         days = [day for day, end in ends.items() if start <= end and (until is None or end < until)]
         if until is None or until > known_until:
             days = sorted({*days, *list(ends)[-1:]})
+        if before not in (None, stretch.version):
+            both_until = stretch.effective_from + timedelta(days=SHADOW_DAYS)
+            along = [day for day in days if stretch.effective_from <= ends[day] < both_until]
+            jobs += [_Job(before, day, "shadow") for day in along]
         jobs += [_job(stretch, day) for day in days]
+        before = stretch.version
     return _score(as_of, jobs, months)
 
 
@@ -163,18 +178,26 @@ def _job(stretch: registry.Stretch, day: date, table: str = MONTH_ENDS) -> _Job:
 
 
 def _score(as_of: date, jobs: list[_Job], months: pd.DataFrame | None) -> dict:
-    by_version: dict[str, int] = {}
+    by_version, shadow = {}, 0
     for job in jobs:
-        by_version[str(job.version)] = by_version.get(str(job.version), 0) + _score_day(job, months)
+        rows = _score_day(job, months)
+        if job.purpose == "shadow":
+            shadow += rows
+        else:
+            by_version[str(job.version)] = by_version.get(str(job.version), 0) + rows
     return {
         "as_of": as_of.isoformat(),
         "scored": sum(by_version.values()),
         "by_version": by_version,
+        "shadow": shadow,
         "explained": _explain(jobs[-1]) if jobs else 0,
     }
 
 
 def _score_day(job: _Job, months: pd.DataFrame) -> int:
+    if job.purpose == "live":
+        with postgres.connect("ml") as connection, connection.cursor() as cursor:
+            cursor.execute(_IN_CHARGE_AGAIN, {"day": job.day, "version": job.version})
     # Fixed before the first customer is read: the share to be expected never comes from the customers scored.
     share = expected_share(months[months["is_labelled"]], job.day)
     customers, spends, parts = [], [], []

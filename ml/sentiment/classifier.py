@@ -121,8 +121,13 @@ class ReviewClassifier(BaseEstimator):
 
     def scores(self, texts: Sequence[str]) -> np.ndarray:
         """The log odds of each text before calibration, shape (rows,)."""
+        return self.scores_and_unknown(texts)[0]
+
+    def scores_and_unknown(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The scores of texts, and the share of each one's n-grams that were not learned; both of shape (rows,)."""
         batches = [self._scores(normalise(batch)) for batch in _batches(texts)]
-        return np.concatenate(batches) if batches else np.empty(0)
+        scores, unknown = zip(*batches, strict=True) if batches else ((np.empty(0),), (np.empty(0),))
+        return np.concatenate(scores), np.concatenate(unknown)
 
     def probabilities(self, scores: np.ndarray) -> np.ndarray:
         """The calibrated probability of being positive that each score stands for, shape (rows,)."""
@@ -245,7 +250,7 @@ class ReviewClassifier(BaseEstimator):
         )
         return table, float(intercept)
 
-    def _scores(self, codes: Codes) -> np.ndarray:
+    def _scores(self, codes: Codes) -> tuple[np.ndarray, np.ndarray]:
         return ngrams.score(codes.codes, codes.offsets, self._table, self.base_score, *self._hashing())
 
     def _hashing(self) -> tuple[int, int, np.uint64]:

@@ -287,17 +287,23 @@ def score_columns(columns, starts, rows, table, intercept):
 
 @compiled
 def score(codes, offsets, table, intercept, shortest, longest, shift):
-    """The score of each text: the intercept and the sum of its weights by the length of its scales."""
+    """The score of each text, and the share of its n-grams that have no scale, which is 0 of a text without any.
+
+    A score is the intercept and the sum of the text's weights by the length of its scales.
+    """
     desk = _desk(offsets, longest)
     found = desk[0]
-    scores = np.empty(len(offsets) - 1, np.float64)
+    scores, unknown = np.empty(len(offsets) - 1, np.float64), np.zeros(len(offsets) - 1, np.float64)
     for row in range(len(scores)):
-        total, squares = 0.0, 0.0
-        for index in range(_features(codes, offsets[row], offsets[row + 1], shortest, longest, shift, desk)):
+        total, squares, missed = 0.0, 0.0, 0
+        count = _features(codes, offsets[row], offsets[row + 1], shortest, longest, shift, desk)
+        for index in range(count):
             total += table[found[index], 0]
             squares += table[found[index], 1]
+            missed += table[found[index], 1] == 0
         scores[row] = intercept + (total / np.sqrt(squares) if squares > 0 else 0.0)
-    return scores
+        unknown[row] = missed / max(count, 1)
+    return scores, unknown
 
 
 @compiled

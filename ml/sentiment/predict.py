@@ -28,7 +28,7 @@ LONGEST_WORD = 1_000
 
 COLUMNS = (
     "review_id", "content_hash", "model_version", "positive_probability", "label", "event_at", "scored_at", "purpose",
-    "estimated_stars", "unsure_because",
+    "estimated_stars", "unsure_because", "unknown_share",
 )  # fmt: skip
 
 # A review that went back to an earlier text and rating has two versions of one content hash: one score. Times are
@@ -85,13 +85,14 @@ class Answers:
     """What a version says of some texts, one entry a text in each field.
 
     Labels are positive, negative or unsure; `unsure_because` is a key of
-    `maeari.answers.UNSURE_BECAUSE` or, where a label is given, None.
+    `maeari.answers.UNSURE_BECAUSE` or, where a label is given, None; `unknown_shares` are of a text's n-grams.
     """
 
     probabilities: np.ndarray
     labels: np.ndarray
     stars: np.ndarray
     unsure_because: np.ndarray
+    unknown_shares: np.ndarray
 
 
 def load(version: int) -> ReviewClassifier:
@@ -118,7 +119,7 @@ def answer(classifier: ReviewClassifier, config: SentimentConfig, texts: Sequenc
     `ReviewClassifier.readable` finds too little Korean.
     """
     texts = list(texts)
-    scores = classifier.scores(texts)
+    scores, unknown = classifier.scores_and_unknown(texts)
     probabilities = classifier.probabilities(scores)
     because = np.full(len(texts), None, dtype=object)
     because[np.minimum(probabilities, 1 - probabilities) > config.cost_of_unsure] = "close"
@@ -126,7 +127,7 @@ def answer(classifier: ReviewClassifier, config: SentimentConfig, texts: Sequenc
     because[np.fromiter(map(_has_endless_word, texts), bool, len(texts))] = "endless"
     labels = np.where(probabilities >= 0.5, "positive", "negative").astype(object)
     labels[because.astype(bool)] = "unsure"
-    return Answers(probabilities, labels, classifier.stars(scores), because)
+    return Answers(probabilities, labels, classifier.stars(scores), because, unknown)
 
 
 def _has_endless_word(text: str) -> bool:
@@ -211,13 +212,14 @@ def _write(connection: Connection, version: int, batch: list[tuple], answers: An
     connection.commit()
     scored_at = str(datetime.now(UTC))
     rows = (
-        (review_id, content_hash, version, probability, label, event_at, scored_at, purpose, stars, because)
-        for (review_id, content_hash, event_at, purpose, *_), probability, label, stars, because in zip(
+        (review_id, content_hash, version, probability, label, event_at, scored_at, purpose, stars, because, unknown)
+        for (review_id, content_hash, event_at, purpose, *_), probability, label, stars, because, unknown in zip(
             batch,
             answers.probabilities.tolist(),
             answers.labels,
             answers.stars.tolist(),
             answers.unsure_because,
+            answers.unknown_shares.tolist(),
             strict=True,
         )
     )

@@ -240,13 +240,12 @@ def _lend(cursor) -> None:
 
 def _watch_loans(patch, maeari_home: Path) -> None:
     """Verdicts while the labels of the last week are pending; the decline, seen the week before, is silenced."""
-    from monitoring import alerts
-    from monitoring.tables import report
-    from monitoring.tables.watch import watch
+    from monitoring import alerts, pages
+    from monitoring.watch import watch
 
     # Nobody looks at the pages.
-    patch.setattr(report, "draw_changed", lambda *of: None)
-    file = maeari_home / "table_policies" / "loans.yml"
+    patch.setattr(pages, "draw_changed", lambda *of: None)
+    file = maeari_home / "policies" / "loans.yml"
     file.parent.mkdir(exist_ok=True)
     file.write_text(
         yaml.safe_dump(

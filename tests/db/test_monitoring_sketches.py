@@ -11,11 +11,12 @@ from psycopg2.errors import InsufficientPrivilege
 
 from maeari.postgres import connect, copy_rows
 from maeari.settings import CHECKOUT
+from monitoring import distances
+from monitoring import source as sources
+from monitoring.check import check
 from monitoring.errors import BadRows, MonitoringError, NothingToWatch, PolicyError, TimeWentBackwards
-from monitoring.tables import distances, load
-from monitoring.tables import source as sources
-from monitoring.tables.check import check
-from monitoring.tables.sketches import daily_rows, forget, read, update, versions
+from monitoring.policy import load
+from monitoring.sketches import daily_rows, forget, read, update, versions
 
 FIRST, LAST, UNTIL = date(2026, 1, 1), date(2026, 3, 31), date(2026, 1, 31)
 DAYS, A_DAY = 90, 40
@@ -31,7 +32,8 @@ create table predictions.truth (customer_id text, churned boolean, grade text, a
 KILLED = """
 import os, sys
 from datetime import date
-from monitoring.tables import load, sketches
+from monitoring import sketches
+from monitoring.policy import load
 sketches.CHUNK_DAYS = 32
 sketches.update(load("shop"), date(2026, 3, 31), lambda done, of: os.kill(os.getpid(), 9))
 """
@@ -140,7 +142,7 @@ def shared_warehouse(new_warehouse) -> str:
 @pytest.fixture
 def shop(shared_warehouse, maeari_home, monkeypatch):
     monkeypatch.setenv("MAEARI_DATABASE_URL", shared_warehouse)
-    folder = maeari_home / "table_policies"
+    folder = maeari_home / "policies"
     folder.mkdir(exist_ok=True)
     yield Shop(folder)
     for file in folder.glob("*.yml"):

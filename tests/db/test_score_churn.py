@@ -121,20 +121,20 @@ def test_each_month_end_is_scored_once_by_the_version_in_charge(scored):
     from ml.churn.score import score
 
     nothing_live, first = scored
-    assert nothing_live == {"as_of": "2025-12-10", "scored": 0, "by_version": {}, "explained": 0}
+    assert nothing_live == {"as_of": "2025-12-10", "scored": 0, "by_version": {}, "shadow": 0, "explained": 0}
     # 90 days back from the first of December; of June and July nobody had known a share of leavers by then.
-    assert first == {"as_of": "2025-12-10", "scored": 900, "by_version": {"1": 900}, "explained": 20}
+    assert first == {"as_of": "2025-12-10", "scored": 900, "by_version": {"1": 900}, "shadow": 0, "explained": 20}
     assert fetch("select as_of_on::text, purpose, count(*) from predictions.churn group by 1, 2 order by 1") == [
         ("2025-09-30", "backfill", 300),
         ("2025-10-31", "backfill", 300),
         ("2025-11-30", "live", 300),
     ]
-    assert score(AS_OF) == {"as_of": "2025-12-10", "scored": 0, "by_version": {"1": 0}, "explained": 0}
+    assert score(AS_OF) == {"as_of": "2025-12-10", "scored": 0, "by_version": {"1": 0}, "shadow": 0, "explained": 0}
 
 
 def test_the_committed_policy_watches_what_was_scored(scored):
     from monitoring import monitor
-    from monitoring.tables.check import check
+    from monitoring.check import check
 
     found = check("churn", AS_OF)
     assert "the query: 900 predictions of version 1 from 2025-09-30 to 2025-11-30." in found
@@ -288,7 +288,8 @@ def test_a_day_is_scored_on_demand_and_who_comes_late_does_not_stretch_its_list(
     with pytest.raises(EventsIncomplete, match="stands for 2025-12-09; the events are complete until no day only"):
         score_current(AS_OF)
     fetch("update intermediate.int_events__completeness set complete_until_on = '2025-12-09'")
-    assert score_current(AS_OF) == {"as_of": "2025-12-10", "scored": 200, "by_version": {"1": 200}, "explained": 20}
+    found = score_current(AS_OF)
+    assert (found["by_version"], found["explained"]) == ({"1": 200}, 20)
     land("churn_now", frame[200:], is_mature=False)
     assert score_current(AS_OF)["scored"] == 100
     build()
@@ -306,3 +307,19 @@ def test_a_new_version_scores_the_past_that_the_old_one_was_in_charge_of(scored)
     assert fetch("select distinct purpose from predictions.churn where model_version = 2") == [("backfill",)]
     build()
     assert fetch("select distinct model_version from marts.retention_list where as_of_on = %s", NEWEST) == [(1,)]
+
+
+def test_the_version_before_scores_along_and_is_in_charge_again_after_a_rollback(scored):
+    from ml.churn.score import score
+
+    day, as_of = date(2025, 12, 31), date(2026, 1, 10)
+    land("churn", customers_at(day, 11), is_mature=False)
+    found = score(as_of)
+    assert (found["by_version"]["2"], found["shadow"]) == (300, 300)
+    purposes = "select model_version, purpose, count(*) from predictions.churn where as_of_on = %s group by 1, 2"
+    assert sorted(fetch(purposes, day)) == [(1, "shadow", 300), (2, "live", 300)]
+    build()
+    assert fetch("select distinct model_version from marts.retention_list where as_of_on = %s", day) == [(2,)]
+    release(1, clock.end_of_day(date(2025, 12, 30)))
+    score(as_of)
+    assert (1, "live", 300) in fetch(purposes, day)

@@ -160,7 +160,7 @@ def test_the_decline_is_called_within_two_windows_and_nothing_before(query):
     for beginning, said in (
         ("Where: ", "source=demo_cafes"),
         ("Why: of the loss of ", "a changed relation"),
-        ("Inputs: ", "unknown to the reference"),
+        ("Inputs: ", "unknown_share moved"),
     ):
         assert any(reason.startswith(beginning) and said in reason for reason in reasons), reasons
 
@@ -326,7 +326,7 @@ def test_the_four_weeks_after_the_release_are_stable(stack, query, today):
         (today + timedelta(weeks=number), 2) for number in range(1, 5)
     ]
     assert [verdict for _, _, verdict, _ in windows] == ["stable"] * 4
-    assert any("Version 1, which was live before" in reason for reason in windows[-1][3])
+    assert any("Version 1, which was in charge before" in reason for reason in windows[-1][3])
     watched = query("select verdict from monitoring.verdicts where model = 'churn' order by window_start")
     assert [verdict for (verdict,) in watched[-2:]] == ["labels_pending"] * 2
     assert "declined" not in {verdict for (verdict,) in watched}

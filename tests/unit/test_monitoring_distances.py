@@ -8,9 +8,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
-from monitoring.tables import distances
-from monitoring.tables.reference import Categories, numbers
-from monitoring.tables.sketches import ColumnSketch
+from monitoring import distances
+from monitoring.reference import Categories, numbers
+from monitoring.sketches import ColumnSketch
 
 DRAWS = {
     "normal": lambda random, rows, moved: random.normal(5 + moved, 2, rows),

@@ -1,90 +1,156 @@
-"""Policies and the windows they ask for."""
+"""Policies, and the bins that a reference fixes."""
 
-from datetime import date, timedelta
+from datetime import date
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from monitoring.errors import PolicyError
-from monitoring.policy import COMMITTED, load, policies, write_window
-from monitoring.windows import Deployment, Window, WindowLength, complete_windows, version_at, window_of
+from monitoring.policy import COMMITTED, Policy, load, policies, write_window
+from monitoring.reference import numbers, reference_id
+
+
+def content(**changes) -> dict:
+    facts = {
+        "model": "churn",
+        "task": "binary",
+        "predictions": {
+            "table": "predictions.churn",
+            "id": ["customer_id"],
+            "at": "as_of_on",
+            "score": "churn_probability",
+            "features": {"spend": "numeric"},
+        },
+        "labels": {"table": "features.churn", "id": ["customer_id"], "value": "churned", "after_days": 60},
+        "window": "month",
+        "reference": {"from": date(2026, 1, 1), "until": date(2026, 1, 31)},
+        "min_rows": 100,
+        "min_labelled_rows": 50,
+        "declined": {"min_drop": 0.02, "false_alarms": 0.01, "over_windows": 12},
+        "drifted": {"method": "psi", "limit": 0.1},
+    }
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        part = facts
+        for parent in parents:
+            part = part[parent]
+        part[last] = value
+    return facts
 
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
+    """The folder of policies of a `MAEARI_HOME` of this test."""
     monkeypatch.setenv("MAEARI_HOME", str(tmp_path))
-    (tmp_path / "policies").mkdir()
-    return tmp_path / "policies"
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    return folder
 
 
-def test_every_committed_policy_loads(own):
-    committed = [file.stem for file in COMMITTED.glob("*.yml")]
-    assert committed
-    assert policies() == sorted(committed)
-    for name in committed:
-        load(name)
+def write(folder, name="mine", **changes) -> None:
+    (folder / f"{name}.yml").write_text(yaml.safe_dump(content(**changes)))
 
 
-def test_a_policy_of_the_home_wins(own):
-    assert load("sentiment").window == "week"
-    file = write_window("sentiment", "quarter")
-    assert file.parent == own
-    assert load("sentiment").window == "quarter"
-    assert load("sentiment").declined == load("sentiment").declined
+def test_committed_policies_can_be_used(own):
+    for file in COMMITTED.glob("*.yml"):
+        assert load(file.stem).name == file.stem
 
 
-def test_an_unknown_policy_is_refused_with_those_there_are(own):
-    with pytest.raises(PolicyError, match="sentiment"):
-        load("sentimant")
+def test_a_committed_policy_gets_another_window_and_stays_as_it_is_otherwise(own):
+    before = load("sentiment")
+    assert write_window("sentiment", "quarter").parent == own
+    assert load("sentiment") == before.model_copy(update={"window": "quarter"})
+    with pytest.raises(ValueError, match="fortnight"):
+        write_window("sentiment", "fortnight")
+
+
+def test_a_policy_of_ones_own_is_found_under_its_name(own):
+    write(own)
+    assert "mine" in policies()
+    assert load("mine").name == "mine"
+    assert load("mine").predictions.threshold == 0.5
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("changes", "said"),
     [
-        ({"window": "fortnight"}, "window"),
-        ({"min_labelled_rows": 5000}, "raise min_rows"),
-        ({"unheard": 1}, "unheard"),
-        ({"segments": ["weather"]}, "segments"),
+        ({"predictions__query": "select 1"}, "either a table"),
+        ({"predictions__table": None}, "either a table"),
+        ({"predictions__table": "churn"}, "pattern"),
+        ({"predictions__table": 'predictions."churn'}, "pattern"),
+        ({"predictions__at": "as_of_on); drop table x"}, "pattern"),
+        ({"labels__table": None, "labels__query": "select 1; drop table x"}, "without a semicolon"),
+        ({"labels__table": None, "labels__query": "delete from x"}, "begins with"),
+        ({"predictions__score": {"a": "p_a", "b": "p_b"}}, "task is binary"),
+        ({"task": "multiclass"}, "task is multiclass"),
+        ({"task": "multiclass", "predictions__score": {"a": "p"}}, "1 classes"),
+        ({"labels__id": ["customer_id", "as_of_on"]}, "in the same order"),
+        ({"min_labelled_rows": 200}, "some of the rows"),
+        ({"reference__until": date(2025, 1, 1)}, "lies before"),
+        (
+            {"predictions__features": {"kind": "category"}, "drifted__method": "wasserstein"},
+            "no meaning for a category",
+        ),
+        ({"drifted__method": "chi_square", "drifted__limit": 2}, "p-value"),
+        ({"drifted__method": "best"}, "psi"),
+        ({"predictions__threshold": 1.5}, "less than 1"),
+        ({"colour": "blue"}, "Extra inputs"),
     ],
 )
-def test_a_policy_that_cannot_be_is_refused_with_its_field(own, change, said):
-    content = yaml.safe_load((COMMITTED / "sentiment.yml").read_text()) | change
-    (own / "sentiment.yml").write_text(yaml.safe_dump(content))
+def test_a_policy_that_cannot_be_is_refused(own, changes, said):
+    write(own, **changes)
     with pytest.raises(PolicyError, match=said):
-        load("sentiment")
+        load("mine")
 
 
-def test_text_that_is_no_yaml_is_refused(own):
-    (own / "sentiment.yml").write_text("a: [")
-    with pytest.raises(PolicyError, match=r"sentiment\.yml"):
-        load("sentiment")
+@pytest.mark.parametrize("text", ["", "- a\n- b", "a: [", "name: other"])
+def test_a_file_that_is_no_policy_is_refused(own, text):
+    (own / "mine.yml").write_text(text)
+    with pytest.raises(PolicyError, match="cannot be used"):
+        load("mine")
 
 
-days = st.dates(date(2020, 1, 1), date(2030, 12, 31))
+def test_an_unknown_policy_is_named_with_those_there_are(own):
+    write(own)
+    with pytest.raises(PolicyError, match="mine"):
+        load("../mine")
 
 
-@given(st.sampled_from(WindowLength), days, st.integers(0, 900))
-def test_windows_are_whole_and_follow_one_another(length, since, span):
-    until = since + timedelta(days=span)
-    windows = complete_windows(length, since, until)
-    assert all(since <= window.start and window.end <= until for window in windows)
-    assert all(window_of(length, day) == window for window in windows for day in window)
-    for before, after in zip(windows, windows[1:], strict=False):
-        assert after.start == before.end + timedelta(days=1)
-    if windows:
-        assert window_of(length, windows[-1].end + timedelta(days=1)).end > until
+def test_only_what_decides_a_sketch_changes_its_reference():
+    def key(**changes):
+        return reference_id(Policy.model_validate(content(**changes) | {"name": "mine"}))
+
+    assert key() == key(min_rows=90, drifted__limit=0.3, window="week")
+    assert key() != key(predictions__threshold=0.4)
+    assert key() != key(predictions__features={"spend": "category"})
+    assert key() != key(reference__until=date(2026, 2, 1))
+    assert key() != key(labels__after_days=30)
 
 
-def test_windows_begin_where_the_calendar_says():
-    day = date(2026, 5, 31)
-    assert window_of(WindowLength.day, day) == Window(day, day)
-    assert window_of(WindowLength.week, day) == Window(date(2026, 5, 25), day)
-    assert window_of(WindowLength.month, day) == Window(date(2026, 5, 1), day)
-    assert window_of(WindowLength.quarter, date(2025, 12, 31)) == Window(date(2025, 10, 1), date(2025, 12, 31))
+@given(arrays(float, st.integers(0, 400), elements=st.floats(allow_subnormal=False)))
+def test_bins_are_ordered_and_coarse_ones_are_among_them(values):
+    bins = numbers(values)
+    assert (np.diff(bins.edges) > 0).all()
+    assert set(bins.coarse) <= set(bins.edges)
+    assert np.isfinite(bins.edges).all()
 
 
-def test_the_version_of_a_day_is_the_newest_one_that_counts_by_then():
-    deployments = [Deployment(1, date(2025, 12, 1)), Deployment(3, date(2026, 3, 2)), Deployment(2, date(2026, 3, 2))]
-    assert [version_at(deployments, date(2026, 3, day)) for day in (1, 2)] == [1, 2]
+def test_few_values_have_a_bin_each():
+    bins = numbers(np.repeat([1.0, 2.0, 5.0], [70, 20, 10]))
+    places = np.searchsorted(bins.edges, [0.5, 1.0, 1.5, 2.0, 5.0], side="right")
+    assert len(set(places[[1, 3, 4]])) == 3
+    assert places[0] < places[1] < places[2]
+
+
+def test_many_values_are_parted_into_equal_shares():
+    values = np.random.default_rng(0).normal(size=20_000)
+    bins = numbers(values)
+    fine = np.bincount(np.searchsorted(bins.edges, values, side="right"))
+    coarse = np.bincount(np.searchsorted(bins.coarse, values, side="right"))
+    assert (len(fine), len(coarse)) == (210, 10)
+    assert fine[6:-6].max() - fine[6:-6].min() <= 1
+    assert coarse.max() - coarse.min() <= 1

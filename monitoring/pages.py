@@ -1,4 +1,4 @@
-"""Drift pages of tables: a sample of a window's rows beside one of its reference's, drawn by Evidently."""
+"""Drift pages: a sample of a window's rows beside one of its reference's, drawn by Evidently."""
 
 import hashlib
 import json
@@ -12,13 +12,13 @@ import pandas as pd
 from psycopg2.extensions import connection as Connection
 
 from maeari import postgres
+from monitoring import source as sources
 from monitoring import store
 from monitoring.errors import NothingToWatch
-from monitoring.tables import source as sources
-from monitoring.tables.policy import TablePolicy
-from monitoring.tables.reference import Categories
-from monitoring.tables.sketches import WindowSketch
-from monitoring.tables.source import Source
+from monitoring.policy import Policy
+from monitoring.reference import Categories
+from monitoring.sketches import WindowSketch
+from monitoring.source import Source
 from monitoring.windows import Window
 
 FORMAT = 1
@@ -37,7 +37,7 @@ Pair = tuple[WindowSketch, WindowSketch]
 
 
 def draw_changed(
-    connection: Connection, policy: TablePolicy, known: Mapping[Window, store.Decided], pairs: Iterable[Pair]
+    connection: Connection, policy: Policy, known: Mapping[Window, store.Decided], pairs: Iterable[Pair]
 ) -> None:
     """Draw the newest windows, oldest first, that have no page or whose rows, or reference, are others than its page's.
 
@@ -55,7 +55,7 @@ def draw_changed(
         _draw(connection, policy, due[-MOST_PAGES:])
 
 
-def draw(connection: Connection, policy: TablePolicy, sketch: WindowSketch, reference: WindowSketch) -> Path:
+def draw(connection: Connection, policy: Policy, sketch: WindowSketch, reference: WindowSketch) -> Path:
     """Draw one window's page, and return its file."""
     for days in (sketch, reference):
         if days.rows < MIN_ROWS:
@@ -67,7 +67,7 @@ def draw(connection: Connection, policy: TablePolicy, sketch: WindowSketch, refe
     return store.page(policy.model, Window(sketch.start, sketch.end))
 
 
-def _draw(connection: Connection, policy: TablePolicy, pairs: Sequence[Pair]) -> None:
+def _draw(connection: Connection, policy: Policy, pairs: Sequence[Pair]) -> None:
     """Draw pages and record them, with samples that a read-only connection of its own reads."""
     # Evidently, which takes seconds.
     from monitoring import report
@@ -98,7 +98,7 @@ def _draw(connection: Connection, policy: TablePolicy, pairs: Sequence[Pair]) ->
             store.replace_inputs(connection, policy.model, window, _inputs(policy, _digest(sketch), _digest(reference)))
 
 
-def _methods(policy: TablePolicy) -> dict[str, str | float]:
+def _methods(policy: Policy) -> dict[str, str | float]:
     """The policy's method and limit as Evidently has them, for numbers and for categories."""
     limit = policy.drifted.limit
     numbers, categories = {
@@ -136,7 +136,7 @@ def _sample(reader: Connection, source: Source, sketch: WindowSketch, longest: i
     return rows
 
 
-def _numbers(policy: TablePolicy) -> list[str]:
+def _numbers(policy: Policy) -> list[str]:
     features = policy.predictions.features
     return list(dict.fromkeys([*policy.scores, *(name for name in features if features[name] == "numeric")]))
 
@@ -152,7 +152,7 @@ def _has_bins(*samples: pd.Series) -> bool:
     return True
 
 
-def _inputs(policy: TablePolicy, window: str, reference: str) -> str:
+def _inputs(policy: Policy, window: str, reference: str) -> str:
     parts = [FORMAT, policy.drifted.model_dump(mode="json"), window, reference]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 

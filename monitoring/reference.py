@@ -10,11 +10,11 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from maeari import clock
+from monitoring import source as sources
 from monitoring.errors import NothingToWatch
-from monitoring.tables import source as sources
-from monitoring.tables.policy import Reference as FixedDays
-from monitoring.tables.policy import TablePolicy
-from monitoring.tables.source import Source
+from monitoring.policy import Policy
+from monitoring.policy import Reference as FixedDays
+from monitoring.source import Source
 from monitoring.windows import Deployment, read_deployments
 
 FORMAT = 1
@@ -67,7 +67,7 @@ class Reference:
         return found
 
 
-def days_of(policy: TablePolicy, version: int, first_day: date, deployments: list[Deployment]) -> sources.Days:
+def days_of(policy: Policy, version: int, first_day: date, deployments: list[Deployment]) -> sources.Days:
     """The days, both included, of a version's reference; `first_day` is the first that has rows of it."""
     if isinstance(policy.reference, FixedDays):
         return policy.reference.from_, policy.reference.until
@@ -75,13 +75,13 @@ def days_of(policy: TablePolicy, version: int, first_day: date, deployments: lis
     return first_day, counts_from - timedelta(days=1)
 
 
-def reference_id(policy: TablePolicy) -> str:
+def reference_id(policy: Policy) -> str:
     """The sha256 of everything that decides what a sketch holds."""
     parts = policy.model_dump(mode="json", include={"task", "predictions", "labels", "reference"})
     return hashlib.sha256(json.dumps([FORMAT, clock.zone().key, parts]).encode()).hexdigest()
 
 
-def read(connection: Connection, policy: TablePolicy) -> Reference | None:
+def read(connection: Connection, policy: Policy) -> Reference | None:
     """The policy's reference, None when it was never fixed."""
     key = reference_id(policy)
     with connection.cursor() as cursor:
@@ -192,7 +192,7 @@ def _quantile_edges(ordered: np.ndarray, steps: np.ndarray) -> np.ndarray:
     return np.unique(np.concatenate([found[found > ordered[0]], heaps, after]))
 
 
-def _score_bins(policy: TablePolicy, score: np.ndarray) -> Numbers:
+def _score_bins(policy: Policy, score: np.ndarray) -> Numbers:
     """Equal bins of a probability, with the threshold as an edge; quantiles of a predicted value."""
     own = numbers(score)
     if policy.task == "regression":
@@ -253,7 +253,7 @@ def _bins_to_json(bins: Bins) -> dict:
     return {"edges": bins.edges.tolist(), "coarse": bins.coarse.tolist(), "centre": bins.centre}
 
 
-def _from_json(policy: TablePolicy, key: str, content: dict) -> Reference:
+def _from_json(policy: Policy, key: str, content: dict) -> Reference:
     # The database keeps an object's keys in an order of its own.
     return Reference(
         key,

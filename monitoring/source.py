@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 from maeari import clock
 from maeari.compiling import compiler
 from monitoring.errors import PolicyError
-from monitoring.tables.policy import Labels, Predictions, TablePolicy
+from monitoring.policy import Labels, Policy, Predictions
 
 EPOCH = date(1970, 1, 1)
 NULL = np.uint64(0x7FF8_6D61_6561_7269)
@@ -57,7 +57,7 @@ Days = tuple[date, date]
 class Source:
     """A policy's rows as the database describes them."""
 
-    policy: TablePolicy
+    policy: Policy
     types: dict[str, str]
     """Of each column of the predictions."""
     label_types: dict[str, str]
@@ -81,11 +81,12 @@ class Source:
         return self.first_feature + len(self.policy.predictions.features)
 
 
-def describe(connection: Connection, policy: TablePolicy) -> Source:
+def describe(connection: Connection, policy: Policy) -> Source:
     """Look the policy's tables and columns up; PolicyError names every one that is missing or of the wrong type."""
     predictions, labels = policy.predictions, policy.labels
     types, label_types = _columns(connection, predictions), _columns(connection, labels)
     label = {"binary": NUMBERS | {"boolean"}, "multiclass": ANY, "regression": NUMBERS}[policy.task]
+    label = label if labels.positive is None else ANY
     wanted = [(column, ANY) for column in (*predictions.id, *predictions.segments)]
     wanted += [(predictions.at, MOMENTS), *((column, NUMBERS) for column in policy.scores)]
     wanted += [(predictions.version, INTEGERS)] if predictions.version else []
@@ -298,6 +299,10 @@ def label_code(source: Source) -> sql.Composable:
     """A label `l` as a number."""
     policy = source.policy
     name = policy.labels.value
+    if policy.labels.positive is not None:
+        return sql.SQL("({}::text = {})::integer::float8").format(
+            column("l", name), sql.Literal(policy.labels.positive)
+        )
     if policy.task != "multiclass":
         return _number("l", name, source.label_types[name])
     classes = sql.Literal(list(policy.classes))

@@ -68,7 +68,7 @@ def visits(warehouse, maeari_home):
         LINK,
     )
     execute("insert into predictions.visits_truth select visit, visit % 97 > 48 from predictions.visits")
-    folder = maeari_home / "table_policies"
+    folder = maeari_home / "policies"
     folder.mkdir(exist_ok=True)
 
     def write(**changes) -> str:
@@ -131,9 +131,9 @@ def test_only_a_window_whose_rows_changed_is_drawn_and_decided_again(visits):
 
 
 def test_of_many_windows_the_newest_are_drawn_first_and_the_next_run_goes_on(visits, monkeypatch):
-    from monitoring.tables import report
+    from monitoring import pages
 
-    monkeypatch.setattr(report, "MOST_PAGES", 1)
+    monkeypatch.setattr(pages, "MOST_PAGES", 1)
     name = visits()
     monitor(name, end_of(2))
     assert list(drawn()) == [window(2).start]
@@ -179,8 +179,8 @@ def test_a_page_takes_the_policys_method(visits, method, limit, named):
 
 def test_every_class_of_a_multiclass_policy_can_be_drawn(visits):
     """Nothing decides on several classes yet, so that only the drawing is asked for."""
-    from monitoring.tables import report, sketches
-    from monitoring.tables.policy import load
+    from monitoring import pages, sketches
+    from monitoring.policy import load
 
     execute("alter table predictions.visits add other float8 generated always as (1 - chance) stored")
     predictions = POLICY["predictions"] | {"score": {"true": "chance", "false": "other"}}
@@ -188,14 +188,14 @@ def test_every_class_of_a_multiclass_policy_can_be_drawn(visits):
     sketches.update(policy, end_of(2))
     with postgres.connect("monitor") as connection:
         reference, sketch = (sketches.read(connection, policy, 1, *window(week)) for week in (0, 1))
-        page = report.draw(connection, policy, sketch, reference).read_text()
+        page = pages.draw(connection, policy, sketch, reference).read_text()
     assert '"chance"' in page
     assert '"other"' in page
 
 
 def test_a_sample_is_bounded_and_the_same_each_time(visits):
-    from monitoring.tables import source as sources
-    from monitoring.tables.policy import load
+    from monitoring import source as sources
+    from monitoring.policy import load
 
     policy = load(visits())
     with postgres.connect("monitor") as connection, connection.cursor() as cursor:
@@ -219,5 +219,5 @@ def test_a_model_of_any_name_keeps_its_pages_below_the_reports(visits):
 
 
 def test_evidently_is_not_loaded_where_nothing_is_drawn():
-    code = "import monitoring.tables.watch, sys; assert not any(name.startswith('evidently') for name in sys.modules)"
+    code = "import monitoring.watch, sys; assert not any(name.startswith('evidently') for name in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -8,11 +8,11 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from maeari import clock, postgres
+from monitoring import reference as references
+from monitoring import source as sources
 from monitoring.errors import BadRows, PolicyError
-from monitoring.tables import reference as references
-from monitoring.tables import source as sources
-from monitoring.tables.policy import load
-from monitoring.tables.source import Days, Source
+from monitoring.policy import load
+from monitoring.source import Days, Source
 
 EXAMPLES = 3
 EVERYWHERE = sql.SQL("true")

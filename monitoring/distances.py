@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from monitoring.drift import psi
-from monitoring.tables.policy import Method
-from monitoring.tables.reference import Bins, Numbers
-from monitoring.tables.sketches import ColumnSketch
+from monitoring.policy import Method
+from monitoring.reference import Bins, Numbers
+from monitoring.sketches import ColumnSketch
+
+PSI_FLOOR = 1e-4
 
 
 class ChiSquare(NamedTuple):
@@ -16,6 +17,13 @@ class ChiSquare(NamedTuple):
 
     statistic: float
     p_value: float
+
+
+def psi(reference: np.ndarray, current: np.ndarray) -> float:
+    """Population stability index of two counts over the same bins; an empty bin counts as a share of 0.0001."""
+    expected = np.maximum(reference / reference.sum(), PSI_FLOOR)
+    found = np.maximum(current / current.sum(), PSI_FLOOR)
+    return float(((found - expected) * np.log(found / expected)).sum())
 
 
 def jensen_shannon(reference: np.ndarray, current: np.ndarray) -> float:

@@ -12,13 +12,14 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import execute_values
 
 from maeari import clock, postgres
+from monitoring import reference as references
+from monitoring import source as sources
+from monitoring.check import bad_rows, refuse_duplicates
 from monitoring.errors import BadRows, NothingToWatch, TimeWentBackwards
-from monitoring.tables import reference as references
-from monitoring.tables import source as sources
-from monitoring.tables.check import bad_rows, refuse_duplicates
-from monitoring.tables.policy import TablePolicy
-from monitoring.tables.reference import Numbers, Reference
-from monitoring.tables.source import DAY, EPOCH, FIRST_SCORE, LABEL, NULL, VERSION, Days, Source, compiled
+from monitoring.metrics import ALL
+from monitoring.policy import Policy
+from monitoring.reference import Numbers, Reference
+from monitoring.source import DAY, EPOCH, FIRST_SCORE, LABEL, NULL, VERSION, Days, Source, compiled
 
 CHUNK_DAYS, CHUNK_BYTES = 92, 2**27
 """Days that are read, and written, at once; fewer where their arrays would grow larger.
@@ -28,7 +29,6 @@ For each chunk the database may read all labels, so that few large ones are chea
 COMMIT_LAG = timedelta(hours=1)
 """A row may become visible so long after the moment written in it."""
 BLOCK_ROWS = 256
-ALL = "all"
 
 SCORE_FIGURES = ("rows", "score_sums", "labelled", "labelled_score_sums", "positives", "positive_score_sums")
 REGRESSION_FIGURES = (*SCORE_FIGURES[:4], "error_sums", "absolute_error_sums", "squared_error_sums")
@@ -102,7 +102,7 @@ class WindowSketch:
     """By segment: `all`, `column=value`, `column (other)`, `column (missing)`; those without rows are left out."""
 
 
-def update(policy: TablePolicy, as_of: date, progress: Progress = lambda done, of: None) -> dict:
+def update(policy: Policy, as_of: date, progress: Progress = lambda done, of: None) -> dict:
     """Sketch the days up to `as_of` that were touched since the last time, with the labels known at its end.
 
     Each day is put in place of its earlier sketch in one transaction; a run that was stopped is gone on with by the
@@ -143,13 +143,13 @@ def _set(reader: Connection, name: str, value: str) -> None:
     reader.commit()
 
 
-def forget(policy: TablePolicy) -> None:
+def forget(policy: Policy) -> None:
     """Remove the policy's bins and sketches, so that the next `update` begins anew."""
     with postgres.connect("monitor") as connection, connection.cursor() as cursor:
         cursor.execute("delete from monitoring.sketch_references where policy = %s", (policy.name,))
 
 
-def versions(connection: Connection, policy: TablePolicy) -> dict[int, Days]:
+def versions(connection: Connection, policy: Policy) -> dict[int, Days]:
     """Each sketched version with its first and last day."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -160,7 +160,7 @@ def versions(connection: Connection, policy: TablePolicy) -> dict[int, Days]:
         return {version: (first, last) for version, first, last in cursor.fetchall()}
 
 
-def daily_rows(connection: Connection, policy: TablePolicy, version: int, start: date, end: date) -> dict[date, int]:
+def daily_rows(connection: Connection, policy: Policy, version: int, start: date, end: date) -> dict[date, int]:
     """How many rows each day has that has any."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -174,7 +174,7 @@ def daily_rows(connection: Connection, policy: TablePolicy, version: int, start:
     return {day: rows // max(len(policy.classes), 1) for day, rows in found.items()}
 
 
-def read(connection: Connection, policy: TablePolicy, version: int, start: date, end: date) -> WindowSketch:
+def read(connection: Connection, policy: Policy, version: int, start: date, end: date) -> WindowSketch:
     """One version's rows of some days, both included, put together from the days' sketches."""
     reference = references.read(connection, policy)
     if reference is None:
@@ -215,9 +215,7 @@ def _together(days: list[tuple]) -> ColumnSketch:
     )
 
 
-def _read_scores(
-    connection: Connection, policy: TablePolicy, reference: Reference, key: tuple
-) -> dict[str, ScoreSketch]:
+def _read_scores(connection: Connection, policy: Policy, reference: Reference, key: tuple) -> dict[str, ScoreSketch]:
     figures = REGRESSION_FIGURES if policy.task == "regression" else SCORE_FIGURES
     with connection.cursor() as cursor:
         cursor.execute(
@@ -340,7 +338,7 @@ def _range(first: date, last: date) -> list[date]:
     return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
-def _pending(connection: Connection, policy: TablePolicy, reference: Reference) -> list[date]:
+def _pending(connection: Connection, policy: Policy, reference: Reference) -> list[date]:
     with connection.cursor() as cursor:
         cursor.execute(
             "select day from monitoring.sketch_pending where policy = %s and reference_id = %s order by day",
@@ -376,7 +374,7 @@ def _runs(days: list[date]) -> list[Days]:
 class _Layout:
     """The reference as the kernels read it."""
 
-    policy: TablePolicy
+    policy: Policy
     reference: Reference
     edges: np.ndarray
     """float64 [columns, most edges], padded."""
