@@ -49,6 +49,7 @@ def approval_body(evidence: dict, request_id: int | None = None) -> str:
             *_segments(evidence, wording),
             "",
             *(_topics(evidence) if "topics" in evidence else []),
+            *(_watched(evidence) if "watched" in evidence else []),
             "### What your answer does",
             "",
             *_consequences(evidence, wording),
@@ -245,6 +246,21 @@ def _topics(evidence: dict) -> list[str]:
 
 def _ids(ids: list[int]) -> str:
     return ", ".join(map(str, sorted(ids)))
+
+
+def _watched(evidence: dict) -> list[str]:
+    """What monitoring said of the live version when the question was put."""
+    seen, page = evidence["watched"], evidence["watched"]["page"]
+    verdict = seen["verdict"].replace("_", " ")
+    return [
+        "### How the live version does",
+        "",
+        f"From {seen['start']} to {seen['end']}, monitoring says of version {evidence['live_version']}: **{verdict}**.",
+        "",
+        *(f"- {_escape(reason)}" for reason in seen["reasons"]),
+        *(["", f"[The drift page of these days, as it was](/maeari/reports/{page})"] if page else []),
+        "",
+    ]
 
 
 def _consequences(evidence: dict, wording: _Wording) -> list[str]:

@@ -10,7 +10,7 @@ from maeari import clock, postgres
 from maeari.airflow_client import AirflowClient
 from maeari.errors import AirflowRefused, MaeariError
 from maeari.settings import Settings
-from ml import registry
+from ml import registry, watched
 from ml.churn.compare import unseen_customers
 from ml.errors import ArtifactChanged, NotPromoted, UnknownVersion
 from ml.judgement import judge
@@ -56,12 +56,14 @@ def compare(
 ) -> dict:
     """Compare a challenger (the newest version if None) as `compare_only` does, and put the question on record.
 
-    Returns the evidence with `request_id`, the `names` of topics, one a line, for a person to change, and, when one may
-    be asked, the `question` as Markdown. A question
-    that still waits for an older challenger is then superseded and its Airflow run ended; while a newer one's waits,
-    this one is superseded at once.
+    The drift page of the live version's newest window is kept as it is now. Returns the evidence with `request_id`, the
+    `names` of topics, one a line, for a person to change, and, when one may be asked, the `question` as Markdown. A
+    question that still waits for an older challenger is then superseded and its Airflow run ended; while a newer one's
+    waits, this one is superseded at once.
     """
     evidence = compare_only(model, version, as_of, is_replay)
+    if "watched" in evidence:
+        evidence["watched"]["page"] = watched.frozen(evidence["watched"]["page"])
     effective_from = clock.start_of_day(as_of + timedelta(days=1))
     request_id, may_ask, superseded = _write_request(evidence, effective_from, dag_run_id)
     return evidence | {
@@ -74,7 +76,10 @@ def compare(
 
 
 def compare_only(model: str, version: int | None, as_of: date, is_replay: bool = False) -> dict:
-    """Compare a challenger with the live version and the baseline on what neither has learned from, as JSON."""
+    """Compare a challenger with the live version and the baseline on what neither has learned from, as JSON.
+
+    `watched` is what monitoring says of the live version by then, where it watches it.
+    """
     if model not in _UNSEEN_ROWS:
         raise UnknownVersion(f"There is no model “{model}”, only {', '.join(_UNSEEN_ROWS)}.")
     challenger = registry.registered(model, version) if version is not None else registry.newest(model)
@@ -94,6 +99,7 @@ def compare_only(model: str, version: int | None, as_of: date, is_replay: bool =
             f"Trigger {DAG_ID} for version {challenger.version} without is_replay."
         )
     unseen = _UNSEEN_ROWS[model](challenger.version, live_version, as_of)
+    seen = watched.newest_verdict(model, live_version, as_of)
     return {
         "model": model,
         "version": challenger.version,
@@ -105,6 +111,7 @@ def compare_only(model: str, version: int | None, as_of: date, is_replay: bool =
         "window_from": unseen.since.isoformat(),
         "window_until": unseen.until.isoformat(),
         **judge(unseen),
+        **({} if seen is None else {"watched": seen}),
     }
 
 

@@ -165,6 +165,15 @@ def test_the_decline_is_called_within_two_windows_and_nothing_before(query):
         assert any(reason.startswith(beginning) and said in reason for reason in reasons), reasons
 
 
+def test_the_question_shows_the_decline_with_its_page_as_it_was(query, stack, question):
+    ((watched,),) = query(
+        "select evidence -> 'watched' from ops.release_requests where model = 'sentiment' and outcome = 'waiting'"
+    )
+    assert (watched["verdict"], watched["end"]) == ("declined", "2026-05-31")
+    assert "<html" in (stack.home / "reports" / watched["page"]).read_text()[:2000].lower()
+    assert watched["page"] in question["body"]
+
+
 def test_the_newest_window_has_a_drift_report(query, stack):
     ((path, newest),) = query(
         "select path, window_end from monitoring.reports where model = 'sentiment' order by window_end desc limit 1"

@@ -284,6 +284,19 @@ def test_the_question_says_what_was_seen_and_what_each_answer_does():
     assert "Replay" not in body
 
 
+def test_the_question_tells_how_the_live_version_does_and_shows_the_page_that_was_kept():
+    assert "How the live version does" not in approval_body(evidence(), 7)
+    seen = {
+        "start": "2026-05-25", "end": "2026-05-31", "verdict": "declined", "page": "frozen/abc.html",
+        "reasons": ["Inputs: [a](b) | *moved*."],
+    }  # fmt: skip
+    body = approval_body(evidence(watched=seen), 7)
+    assert "From 2026-05-25 to 2026-05-31, monitoring says of version 2: **declined**." in body
+    assert "\\[a\\]\\(b\\) \\| \\*moved\\*" in body
+    assert "[The drift page of these days, as it was](/maeari/reports/frozen/abc.html)" in body
+    assert "as it was" not in approval_body(evidence(watched=seen | {"page": None}), 7)
+
+
 def test_the_question_about_leavers_speaks_of_customers_ranks_and_budget():
     judged = judge(customers(leaving(0, 1), leaving(0.2, 2), max_calibration_error=0.1))
     body = approval_body(evidence(**judged, model="churn", window_from="2026-03-31T15:00:00+00:00", is_replay=True), 7)
