@@ -25,7 +25,3 @@ class Measured(NamedTuple):
     window: Window
     version: int
     metrics: tuple[Metric, ...]
-
-    def get(self, metric: str, segment: str = ALL) -> Metric | None:
-        """The metric of that name, None where it was not measured."""
-        return next((found for found in self.metrics if (found.metric, found.segment) == (metric, segment)), None)

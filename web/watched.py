@@ -37,7 +37,8 @@ def columns(metrics: Sequence[dict], reasons: Sequence[str]) -> list[dict]:
                         "is_named": any(reason.startswith(named) for reason in reasons),
                     }
                 )
-    return sorted(found, key=_by_distance)
+    # What no row has, and none of the reference had, tells nothing.
+    return sorted((one for one in found if one["is_named"] or one["missing"] != 1), key=_by_distance)
 
 
 def _by_distance(column: dict) -> tuple:

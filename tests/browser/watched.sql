@@ -40,7 +40,7 @@ select 'credit', 3, date '2025-12-01' + 7 * n, date '2025-12-07' + 7 * n, 'all',
 from generate_series(0, 25) n
 cross join (values ('rows', 1204), ('income_psi', 0.27), ('income_missing', 0.004), ('employer_psi', 0.03), ('employer_missing', 0.31),
     ('channel_psi', 0.012), ('channel_missing', 0), ('term_months_psi', 0.0004), ('term_months_missing', 0), ('amount_psi', 0.081),
-    ('amount_missing', 0), ('age_psi', null), ('age_missing', 1), (%(planted)s || '_psi', 0.04), (%(planted)s || '_missing', 0.2))
+    ('amount_missing', 0), ('age_psi', null), ('age_missing', 0.97), ('title_psi', null), ('title_missing', 1), (%(planted)s || '_psi', 0.04), (%(planted)s || '_missing', 0.2))
     m (metric, value);
 
 -- A segment of three rows, all wrong, is no sign that it is the worst.

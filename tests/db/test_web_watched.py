@@ -80,6 +80,7 @@ def test_columns_that_moved_come_with_their_distance_named_ones_first(pages, fil
 
     assert names[:3] == ["income beyond its limit", "employer beyond its limit", "amount"]
     assert names[-1] == "age", "what no distance was found for comes last"
+    assert "title" not in names, "what no row has tells nothing"
     assert planted in names
     assert "by PSI" in moved
     assert "income beyond its limit 0.270 0.4 %" in pages.plain(moved)
