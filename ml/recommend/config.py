@@ -34,7 +34,7 @@ class RecommendConfig(BaseModel):
     """What the most popular book has ahead of one that nobody has read."""
     max_words: int = Field(100_000, ge=100)
     """The words that books are found by; those of the most books come first."""
-    max_share_a_word: float = Field(0.2, gt=0, le=1)
+    max_share_a_word: float = Field(0.5, gt=0, le=1)
     """Share of the books above which a word says nothing, where there are at least ten books."""
     saturation: float = Field(4.0, gt=0)
     """How often a word may stand in a text of usual length and still count half of what it can (BM25's k1)."""

@@ -52,7 +52,7 @@ def neighbours(sequences: Sequence[np.ndarray], books: int, config: RecommendCon
     matrix = sparse.csc_matrix((np.ones(len(read), np.float32), (readers, read)), shape=(len(sequences), books))
     matrix.data[:] = 1
     matrix = matrix @ sparse.diags(1 / np.sqrt(np.maximum(matrix.getnnz(axis=0), 1)), dtype=np.float32)
-    kept = []
+    kept = [(np.empty(0, int), np.empty(0, int), np.empty(0, np.float32))]
     for start in range(0, books, BOOKS_AT_ONCE):
         shared = (matrix.T @ matrix[:, start : start + BOOKS_AT_ONCE]).tocsc()
         for column in range(shared.shape[1]):

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator
 
 from maeari.text import LONGEST, keywords, morphemes
@@ -16,11 +15,6 @@ from ml.recommend.texts import NOISE_WORDS, QUERY_DAMPING, counted, folded, post
 POOL_A_BOOK = 5
 """Best-fitting books looked at for each that is offered, so that there is something to be different with."""
 NAMED_WORDS = 3
-
-_FLOATS = (
-    "popularity_", "item_vectors_", "neighbour_weights_", "posting_weights_", "text_vectors_", "word_vectors_",
-    "word_kept_", "noise_vectors_",
-)  # fmt: skip
 
 
 class Why(NamedTuple):
@@ -88,9 +82,7 @@ class BookRecommender(BaseEstimator):
         self.text_vectors_ = np.array(vectors, np.float32).reshape(books, config.text_vector_size)
         return self
 
-    def recommend(
-        self, liked: Sequence[str], text: str | None, read: Collection[str], count: int
-    ) -> list[Suggestion]:
+    def recommend(self, liked: Sequence[str], text: str | None, read: Collection[str], count: int) -> list[Suggestion]:
         """At most `count` books, the best first: fewer only where no more are left.
 
         `liked` are book ids, oldest first; `text` is what is asked for, in any words; none of either gives what many
@@ -119,6 +111,47 @@ class BookRecommender(BaseEstimator):
             )
             for book in chosen
         ]
+
+    def __setstate__(self, state: dict) -> None:
+        super().__setstate__(state)
+        if "book_ids_" in state:
+            self._check()
+
+    def _check(self) -> None:
+        """Refuse arrays that no fit can have made, so that a wrong artifact never answers."""
+        config, books, words = self._config, len(self.book_ids_), len(self.words_)
+        for name in ("book_ids_", "words_"):
+            named = getattr(self, name)
+            if not isinstance(named, np.ndarray) or named.dtype.kind != "U" or (named[1:] <= named[:-1]).any():
+                raise _wrong(name, "no rising array of texts")
+        for kind, rows in (("neighbour", books), ("posting", words)):
+            offsets, places = getattr(self, f"{kind}_offsets_"), getattr(self, f"{kind}_books_")
+            if places.dtype.kind != "i" or ((places < 0) | (places >= books)).any():
+                raise _wrong(f"{kind}_books_", "no places of books")
+            if (
+                offsets.dtype.kind != "i"
+                or offsets.shape != (rows + 1,)
+                or offsets[0] != 0
+                or offsets[-1] != len(places)
+                or (np.diff(offsets) < 0).any()
+            ):
+                raise _wrong(f"{kind}_offsets_", f"no {rows + 1} rising offsets")
+        shapes = {
+            "popularity_": (books,),
+            "item_vectors_": (books, config.item_vector_size),
+            "neighbour_weights_": (len(self.neighbour_books_),),
+            "posting_weights_": (len(self.posting_books_),),
+            "text_vectors_": (books, config.text_vector_size),
+            "word_vectors_": (words, config.text_vector_size),
+            "word_kept_": (words,),
+            "noise_vectors_": (NOISE_WORDS, config.text_vector_size),
+        }
+        for name, shape in shapes.items():
+            found = getattr(self, name)
+            if not isinstance(found, np.ndarray) or found.dtype != np.float32 or found.shape != shape:
+                raise _wrong(name, f"no array of numbers of the shape {shape}")
+            if not np.isfinite(found).all():
+                raise _wrong(name, "not finite everywhere")
 
     @property
     def _config(self) -> RecommendConfig:
@@ -150,9 +183,11 @@ class BookRecommender(BaseEstimator):
         likeness = self.item_vectors_ @ (weights @ self.item_vectors_[places])
         is_cold = self.popularity_ == 0
         cold = is_cold[places]
-        likeness += self.text_vectors_ @ (weights[cold] @ self.text_vectors_[places[cold]])
-        warm = weights[~cold] @ self.text_vectors_[places[~cold]]
-        likeness[is_cold] += self.text_vectors_[is_cold] @ warm
+        if cold.any():
+            likeness += self.text_vectors_ @ (weights[cold] @ self.text_vectors_[places[cold]])
+        if is_cold.any():
+            warm = weights[~cold] @ self.text_vectors_[places[~cold]]
+            likeness[is_cold] += self.text_vectors_[is_cold] @ warm
         return found + np.float32(self._config.vector_weight) * likeness
 
     def _by_words(self, numbers: np.ndarray, counts: np.ndarray, asked: np.ndarray) -> np.ndarray:
@@ -219,3 +254,7 @@ class BookRecommender(BaseEstimator):
     def _said(self, number: int, book: int) -> float:
         row = slice(*self.posting_offsets_[number : number + 2])
         return float(self.posting_weights_[row][self.posting_books_[row] == book].sum())
+
+
+def _wrong(name: str, what: str) -> ArtifactChanged:
+    return ArtifactChanged(f"The saved recommender cannot be right: {name} is {what}. Train and release a new version.")
