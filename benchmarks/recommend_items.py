@@ -38,7 +38,7 @@ def offered(prefix, factors, alpha):
 def recall(found, prefix):
     return np.mean([one in row for one, row in zip(given[prefix + "wanted"], found)])
 
-settings = [(factors, alpha) for factors in (64, 128, 256) for alpha in (1, 10)]
+settings = [(factors, alpha) for factors in (128, 256, 512) for alpha in (1, 10)]
 best = max(settings, key=lambda one: recall(offered("choosing_", *one), "choosing_"))
 np.savez(sys.argv[2], last=offered("last_", *best), visit=offered("visit_", *best), best=best)
 """
@@ -65,7 +65,7 @@ def items(seed: int, choosing: bool, with_peer: bool, peer: Path | None) -> tupl
         try:
             found, best = als(tasks, last_item(bought, 2), len(names), seed, peer)
             als_settings = (
-                f" Its {best[0]} factors and alpha {best[1]} are the best of six on the item before the last."
+                f" ALS has {best[0]} factors and alpha {best[1]}, the best of six settings on the item before the last."
             )
         except subprocess.CalledProcessError as error:
             als_settings = f" No ALS: {(error.stderr or '').strip()[-300:]}"

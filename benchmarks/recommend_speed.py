@@ -61,7 +61,11 @@ def drawn(seed: int):
     model.popularity_ = random.random(BOOKS, np.float32)
     model.item_vectors_ = unit(floats(BOOKS, config.item_vector_size))
     model.text_vectors_ = unit(floats(BOOKS, config.text_vector_size))
-    model.word_vectors_, model.noise_vectors_ = floats(WORDS, config.text_vector_size), floats(NOISE_WORDS, 64)
+    model.word_vectors_, model.noise_vectors_ = (
+        floats(WORDS, config.text_vector_size),
+        floats(NOISE_WORDS, config.text_vector_size),
+    )
+    model.usual_vector_ = np.zeros(config.text_vector_size, np.float32)
     model.word_kept_ = np.ones(WORDS, np.float32)
     pairs = BOOKS * config.neighbours
     model.neighbour_offsets_ = np.arange(BOOKS + 1) * config.neighbours

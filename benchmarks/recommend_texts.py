@@ -10,6 +10,9 @@ import pandas as pd
 from recommend_items import shown
 from tables import table, versions
 
+OFFERED = 100
+"""Books that ours offers; one that is not among them counts nothing, while TF-IDF ranks every book."""
+
 
 class Asked(NamedTuple):
     """What is known of each book as keywords, the reviews that ask, and the place of the book of each."""
@@ -101,7 +104,7 @@ def asked(reviews: pd.DataFrame, known: pd.DataFrame, asking: pd.DataFrame) -> A
 
 
 def ours(one: Asked, seed: int) -> dict[str, np.ndarray]:
-    """The rank of each review's book, as shipped and by each half of the method."""
+    """The rank of each review's book, as shipped and by each half of the method; infinite where it is not offered."""
     from ml.recommend.config import RecommendConfig
     from ml.recommend.model import BookRecommender
 
@@ -112,9 +115,11 @@ def ours(one: Asked, seed: int) -> dict[str, np.ndarray]:
     def ranks(**changed) -> np.ndarray:
         model.config = {**shipped, **changed}
         offered = (
-            [int(book.book_id) for book in model.recommend_words([], words, [], len(ids))] for words in one.reviews
+            [int(book.book_id) for book in model.recommend_words([], words, [], OFFERED)] for words in one.reviews
         )
-        return np.array([found.index(book) + 1 for found, book in zip(offered, one.books, strict=True)])
+        return np.array(
+            [found.index(book) + 1 if book in found else np.inf for found, book in zip(offered, one.books, strict=True)]
+        )
 
     found = {"ours, as shipped": ranks(), "ours, BM25 alone": ranks(relevance=1.0, text_vector_weight=0.0)}
     model.posting_weights_ = np.zeros_like(said)

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from maeari.text import LONGEST, keywords, morphemes
 from ml.errors import ArtifactChanged, ConfigError
 from ml.recommend.config import RecommendConfig
-from ml.recommend.items import item_vectors, neighbours
+from ml.recommend.items import item_vectors, neighbours, unit
 from ml.recommend.texts import NOISE_WORDS, QUERY_DAMPING, counted, folded, postings, vocabulary, word_space
 
 POOL_A_BOOK = 5
@@ -78,8 +78,14 @@ class BookRecommender(BaseEstimator):
         said = postings(texts, self.words_, config)
         self.posting_offsets_, self.posting_books_, self.posting_weights_ = said.indptr, said.indices, said.data
         self.word_vectors_, self.word_kept_, self.noise_vectors_ = word_space(texts, self.words_, config)
+        self.usual_vector_ = np.zeros(config.text_vector_size, np.float32)
         vectors = [self._folded(*counted(self.words_, text)) for text in texts]
         self.text_vectors_ = np.array(vectors, np.float32).reshape(books, config.text_vector_size)
+        has_words = self.text_vectors_.any(axis=1)
+        if has_words.any():
+            # What all texts have in common says nothing about any, and of few texts it is nearly everything.
+            self.usual_vector_ = self.text_vectors_[has_words].mean(axis=0)
+            self.text_vectors_[has_words] = unit(self.text_vectors_[has_words] - self.usual_vector_)
         return self
 
     def recommend(self, liked: Sequence[str], text: str | None, read: Collection[str], count: int) -> list[Suggestion]:
@@ -141,6 +147,7 @@ class BookRecommender(BaseEstimator):
             "item_vectors_": (books, config.item_vector_size),
             "neighbour_weights_": (len(self.neighbour_books_),),
             "posting_weights_": (len(self.posting_books_),),
+            "usual_vector_": (config.text_vector_size,),
             "text_vectors_": (books, config.text_vector_size),
             "word_vectors_": (words, config.text_vector_size),
             "word_kept_": (words,),
@@ -203,8 +210,10 @@ class BookRecommender(BaseEstimator):
         return found + np.float32(self._config.text_vector_weight) * likeness
 
     def _folded(self, numbers: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """A text's vector of length 1, less what all books have in common; zeros where no word has one."""
         space = self.word_vectors_, self.word_kept_, self.noise_vectors_
-        return folded(numbers, counts, space, self._config.text_negatives)
+        found = folded(numbers, counts, space, self._config.text_negatives)
+        return unit((found - self.usual_vector_)[None])[0] if found.any() else found
 
     def _picked(self, scores: np.ndarray, count: int) -> list[int]:
         """The books to offer, by maximal marginal relevance among those that fit best."""

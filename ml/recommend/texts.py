@@ -48,11 +48,12 @@ def postings(texts: Sequence[Sequence[str]], words: np.ndarray, config: Recommen
     """
     found = [counted(words, text) for text in texts]
     columns = np.repeat(np.arange(len(texts)), [len(numbers) for numbers, _ in found])
-    rows, counts = (np.concatenate([np.empty(0, int), *part]) for part in zip(*found, strict=True))
+    rows = np.concatenate([np.empty(0, int), *(numbers for numbers, _ in found)])
+    counts = np.concatenate([np.empty(0), *(often for _, often in found)])
     lengths = np.bincount(columns, counts, minlength=len(texts))
-    in_books = np.bincount(rows.astype(int), minlength=len(words))
+    in_books = np.bincount(rows, minlength=len(words))
     idf = np.log1p((len(texts) - in_books + 0.5) / (in_books + 0.5))
-    usual = config.saturation * lengths / max(1.0, lengths.mean())
+    usual = config.saturation * lengths / max(1.0, lengths.sum() / max(1, len(texts)))
     values = idf[rows] * (config.saturation + 1) * counts / (counts + usual[columns])
     return sparse.csr_matrix((values, (rows, columns)), shape=(len(words), len(texts)), dtype=np.float32)
 
