@@ -56,8 +56,8 @@ def train(source: str, as_of: date, config: RecommendConfig | None = None) -> Tr
     if readers < config.min_readers:
         raise TooFewRows(
             f"{readers:,} readers of {as_of} bought two or more of the {len(books.book_ids):,} books of {source}, "
-            f"every tenth left out; training needs {config.min_readers:,}. Check that import_events and build_warehouse "
-            "succeeded for that day, and that the shop's item ids are those of the reviews' subjects."
+            f"every tenth left out; training needs {config.min_readers:,}. Check that import_events and "
+            "build_warehouse succeeded for that day, and that the shop's item ids are those of the reviews' subjects."
         )
     model = BookRecommender(config.model_dump()).fit(books.book_ids, books.words, learned.sequences)
     figures = evaluate(model, books.book_ids, held_out.sequences)
