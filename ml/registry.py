@@ -23,6 +23,7 @@ ARTIFACT_FILE = "model.skops"
 # What a saved pipeline may hold beyond what skops trusts by itself.
 TRUSTED_TYPES = [
     # These refuse arrays and numbers that no training can have made.
+    "ml.recommend.model.BookRecommender",
     "ml.sentiment.classifier.ReviewClassifier",
     "ml.topics.model.TopicModel",
     "sklearn.calibration._CalibratedClassifier",

@@ -44,6 +44,7 @@ def test_there_are_pages():
         "develop.md",
         "importing.md",
         "monitoring.md",
+        "recommend.md",
         "runbook.md",
         "sentiment.md",
         "sql.md",

@@ -1,0 +1,114 @@
+"""Recommendations from the warehouse: what is read of a day, and a version that is registered and answers as before."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from maeari import clock, postgres, warehouse
+
+AS_OF = date(2026, 1, 31)
+SOURCE = "my_books"
+BOOKS = [f"book-{number:02d}" for number in range(12)]
+WORDS = ("바다를 항해하는 고래와 등대 이야기", "부엌에서 국물과 양념을 만드는 요리 이야기")
+REVIEWS = (
+    "source", "source_review_id", "version_no", "content_hash", "subject_id", "subject_name", "body", "written_at",
+    "written_at_precision", "url", "crawl_id", "fetched_at",
+)  # fmt: skip
+EVENTS = ("source", "event_id", "customer_id", "event_type", "occurred_at", "item_id", "quantity", "amount", "load_id")
+
+
+@pytest.fixture(scope="module")
+def shop(new_warehouse, new_registry):
+    """Two kinds of books, readers who keep to one kind, a return, a drink, a stranger, and what comes after the day."""
+    from ml.texts.analyse import analyse
+    from ml.texts.collection import Collection
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAEARI_DATABASE_URL", new_warehouse())
+        patch.setenv("MAEARI_MLFLOW_DATABASE_URL", new_registry())
+        patch.setenv("MAEARI_AS_OF", AS_OF.isoformat())
+        land()
+        warehouse.run_dbt("run", "--exclude", "tag:publish")
+        analyse(Collection.reviews, AS_OF)
+        yield
+
+
+def land() -> None:
+    draws, start = np.random.default_rng(0), clock.start_of_day(AS_OF - timedelta(days=300))
+    lines = []
+    for reader in range(60):
+        own = [book for place, book in enumerate(BOOKS[:-1]) if place % 2 == reader % 2]
+        for turn, book in enumerate(draws.permutation(own)[:4].tolist()):
+            lines.append((f"reader-{reader:02d}", "purchase", start + timedelta(days=turn), book, 1))
+    first = lines[0]
+    lines += [
+        (first[0], "purchase", start + timedelta(days=9), first[3], 1),
+        ("reader-90", "purchase", start, BOOKS[0], -1),
+        ("reader-91", "visit", start, BOOKS[0], 1),
+        ("reader-92", "purchase", start, "menu-01", 1),
+        (None, "purchase", start, BOOKS[0], 1),
+        ("reader-93", "purchase", clock.end_of_day(AS_OF), BOOKS[0], 1),
+    ]
+    with postgres.connect("owner") as connection:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "insert into ops.crawls (source, outcome) values (%s, 'finished') returning crawl_id", (SOURCE,)
+            )
+            (crawl_id,) = cursor.fetchone()
+            cursor.execute(
+                "insert into ops.loads (source, kind, outcome, complete_until)"
+                " values ('shop', 'events', 'finished', %s) returning load_id",
+                (AS_OF,),
+            )
+            (load_id,) = cursor.fetchone()
+        postgres.copy_rows(
+            connection,
+            "raw.reviews",
+            REVIEWS,
+            [
+                (SOURCE, book, 1, book, book, f"책 {book}", WORDS[place % 2], start, "second", "x", crawl_id, start)
+                for place, book in enumerate(BOOKS)
+            ],
+        )
+        postgres.copy_rows(
+            connection,
+            "raw.events",
+            EVENTS,
+            [
+                ("shop", str(number), who, what, when, item, quantity, 1000 * quantity, load_id)
+                for number, (who, what, when, item, quantity) in enumerate(lines)
+            ],
+        )
+
+
+def test_books_and_readings_are_those_of_the_day(shop):
+    from ml.recommend.sequences import read_books, read_readings
+
+    books = read_books(SOURCE, AS_OF)
+    assert books.book_ids == BOOKS
+    assert {"바다", "고래"} <= set(books.words[0])
+    assert {"부엌", "국물"} <= set(books.words[1])
+    readings = read_readings(books.book_ids, AS_OF)
+    assert readings.readers == [f"reader-{reader:02d}" for reader in range(60)]
+    assert {len(one) for one in readings.sequences} == {4}
+    assert "reader-93" in read_readings(books.book_ids, AS_OF + timedelta(days=1)).readers
+    assert read_books(SOURCE, AS_OF - timedelta(days=400)).book_ids == []
+
+
+def test_a_version_is_registered_and_answers_as_it_was_trained(shop):
+    from ml import registry
+    from ml.errors import TooFewRows
+    from ml.recommend.config import RecommendConfig
+    from ml.recommend.train import MODEL, train
+
+    with pytest.raises(TooFewRows, match="training needs 100"):
+        train(SOURCE, AS_OF)
+    trained = train(SOURCE, AS_OF, RecommendConfig(min_readers=10))
+    assert trained.summary()["books"] == len(BOOKS)
+    assert trained.figures["rows"] > 0
+    model = registry.load(MODEL, trained.version)
+    offered = model.recommend([BOOKS[1], BOOKS[3]], None, [BOOKS[5]], 2)
+    assert {one.book_id for one in offered} == {BOOKS[7], BOOKS[9]}
+    assert BOOKS[-1] in [one.book_id for one in model.recommend([], "국물과 양념", [], 6)]
+    assert registry.registered(MODEL, trained.version).card["cold_books"] == 1
