@@ -20,6 +20,7 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
+from peers import installed
 from rich.console import Console
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -74,7 +75,7 @@ def main(
         if with_peer:
             status.update("Installing and running nannyml apart …")
             try:
-                python = peer or installed(Path(folder))
+                python = peer or installed(Path(folder), *PEER)
                 estimates[PEER[0].replace("==", " ") + " CBPE"] = peers(python, file)
             except subprocess.CalledProcessError as error:
                 console.print(f"No peer: {(error.stderr or '').strip()[-500:]}")
@@ -184,17 +185,6 @@ def ours(rows: pd.DataFrame) -> pd.DataFrame:
                 one[f"{figure}_high"] = told[figure].high
             found.append(one)
     return pd.DataFrame(found)
-
-
-def installed(folder: Path) -> Path:
-    """The Python of a new environment that has the peer; its errors are those of pip."""
-    environment = folder / "peer"
-    for command in (
-        [sys.executable, "-m", "venv", str(environment)],
-        [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", *PEER],
-    ):
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    return environment / "bin" / "python"
 
 
 def peers(python: Path, file: Path) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from peers import installed
 from scipy import sparse
 from tables import table, versions
 
@@ -174,23 +175,12 @@ def als(
             given[f"{name}_offsets"] = np.concatenate([[0], np.cumsum([len(one) for one in task.read])])
         asked, answer = Path(folder) / "asked.npz", Path(folder) / "answer.npz"
         np.savez(asked, **given)
-        command = [str(peer or installed(Path(folder))), "-c", PEER_SCRIPT, str(asked), str(answer), str(seed)]
+        command = [str(peer or installed(Path(folder), PEER)), "-c", PEER_SCRIPT, str(asked), str(answer), str(seed)]
         # Its own threads and those of the linear algebra would wait for one another.
         environment = {"OPENBLAS_NUM_THREADS": "1", "PATH": "/usr/bin:/bin"}
         subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
         with np.load(answer) as told:
             return {name: told[name].tolist() for name in tasks}, told["best"].tolist()
-
-
-def installed(folder: Path) -> Path:
-    """The Python of a new environment that has the peer; its errors are those of pip."""
-    python = folder / "peer" / "bin" / "python"
-    for command in (
-        [sys.executable, "-m", "venv", str(folder / "peer")],
-        [str(python), "-m", "pip", "install", "--quiet", PEER],
-    ):
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    return python
 
 
 def gains(offered: list[list[int]], wanted: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

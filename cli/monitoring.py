@@ -71,12 +71,11 @@ def monitor(
 
 
 def _check(name: str | None, day: date) -> None:
-    from monitoring import policy
+    from monitoring import policies
     from monitoring.check import check
 
     if name is None:
-        known = ", ".join(policy.policies()) or f"none yet; write {policy.own_file('NAME')}"
-        raise PolicyError(f"Say which policy is checked, `maeari monitor check NAME`. There is {known}.")
+        raise PolicyError(f"Say which policy is checked, `maeari monitor check NAME`: {', '.join(policies())}.")
     for sentence in check(name, day):
         console.print(Text(printable(sentence)))
     console.print(f"{name} fits: `maeari monitor {name}` watches it.")

@@ -1,10 +1,10 @@
 """Crawl health: whether the pipeline brought what it should, so that a gap is not taken for the model's fault."""
 
-from datetime import datetime
-
 from psycopg2.extensions import connection as Connection
 
+from maeari import clock
 from monitoring.metrics import Metric
+from monitoring.windows import Window
 
 _FAILED = """
     select source, count(*) filter (where outcome in ('failed', 'abandoned')), count(*)
@@ -16,10 +16,10 @@ _FAILED = """
 """
 
 
-def measure(connection: Connection, start: datetime, end: datetime) -> list[Metric]:
-    """The share of failed crawls of each review source crawled in the period; `rows` is the number of crawls."""
+def measure(connection: Connection, window: Window) -> list[Metric]:
+    """The share of failed crawls of each review source crawled in the window; `rows` is the number of crawls."""
     with connection.cursor() as cursor:
-        cursor.execute(_FAILED, (start, end))
+        cursor.execute(_FAILED, (clock.start_of_day(window.start), clock.end_of_day(window.end)))
         return [
             Metric(f"source={source}", "failed_crawl_share", "drift", failed / crawls, None, None, crawls)
             for source, failed, crawls in cursor.fetchall()

@@ -190,15 +190,16 @@ class Policy(_Part):
 
 def policies() -> list[str]:
     """Names of all policies, committed ones and those of this `MAEARI_HOME`."""
-    return sorted({file.stem for folder in (COMMITTED, own_file("").parent) for file in folder.glob("*.yml")})
+    own, earlier = Settings().path("policies"), Settings().path("table_policies")
+    if any(earlier.glob("*.yml")):
+        raise PolicyError(f"{earlier} is not read any more. Move its files to {own}, and remove it.")
+    return sorted({file.stem for folder in (COMMITTED, own) for file in folder.glob("*.yml")})
 
 
 def load(name: str) -> Policy:
     """The policy of that name: from `MAEARI_HOME/policies/` if there is one, else the committed one."""
     if name not in policies():
-        raise PolicyError(
-            f"There is no policy {name!r}; there are: {', '.join(policies()) or 'none'}. Write {own_file(name)}."
-        )
+        raise PolicyError(f"There is no policy {name!r}; there are: {', '.join(policies())}. Write {own_file(name)}.")
     file = _file(name)
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -1,15 +1,15 @@
-"""Watch a table of predictions: figures of every complete window from daily sketches, and a verdict for each."""
+"""Watch a model: figures of every complete window from daily sketches, and a verdict for each."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from psycopg2.extensions import connection as Connection
 
-from maeari import clock, postgres
+from maeari import postgres
 from monitoring import crawls, pages, sketches, store
 from monitoring.distances import coarse_counts, distance, missing_share_difference, psi
 from monitoring.errors import NothingToWatch
@@ -75,10 +75,8 @@ def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) ->
         for window, version, _ in found:
             before = version_before(deployments, window.end)
             shadow = None if before is None else read(before, *window)
-            failed = crawls.measure(connection, *_moments(window)) if policy.are_crawled else []
-            history.append(
-                _Seen(policy, read(version, *window), references[version], as_of, shadow, failed, tuple(history))
-            )
+            failed = crawls.measure(connection, window) if policy.are_crawled else []
+            history.append(_Seen(policy, read(version, *window), references[version], as_of, shadow, failed, history))
         decisions = decide([seen.figures for seen in history], _limits(policy))
         known, verdicts = store.read(connection, policy.model), []
         for number, (seen, decision) in enumerate(zip(history, decisions, strict=True)):
@@ -148,10 +146,6 @@ def _summary(policy: str, as_of: date, verdicts: list[Verdict], asks: bool) -> d
     }
 
 
-def _moments(window: Window) -> tuple[datetime, datetime]:
-    return clock.start_of_day(window.start), clock.end_of_day(window.end)
-
-
 class _Seen:
     """One window: its sketch, its version's reference, and every figure of both."""
 
@@ -182,6 +176,7 @@ class _Seen:
             self._until(policy.labels.after_days, as_of),
         )
         self.realized = self.task.realized(self.counts[ALL]) if ALL in self.counts else {}
+        self.shadow_figure = self._shadow_figure()
         is_known = ALL in self.counts and ALL in self.usual
         self.estimated = self.task.estimated(self.usual[ALL], self.counts[ALL]) if is_known else {}
 
@@ -192,7 +187,7 @@ class _Seen:
 
     def beside(self) -> tuple[str, ...]:
         """What the version that was in charge before says of the same rows, where it scored them along."""
-        main, shadow = MAIN[self.policy.task], self._shadow_figure()
+        main, shadow = MAIN[self.policy.task], self.shadow_figure
         if shadow is None:
             return ()
         return (
@@ -236,11 +231,10 @@ class _Seen:
         """Every number of the window, as it is kept."""
         rows, main = self.sketch.rows, MAIN[self.policy.task]
         found = [Metric(ALL, "rows", "drift", float(rows), None, None, rows), *self.failed_crawls]
-        shadow = self._shadow_figure()
-        if shadow is not None:
+        if self.shadow_figure is not None:
             version = float(self.shadow.version)
             found.append(Metric(ALL, "shadow_version", "drift", version, None, None, self.shadow.rows))
-            found.append(_metric(ALL, f"shadow_{main}", "realized", shadow))
+            found.append(_metric(ALL, f"shadow_{main}", "realized", self.shadow_figure))
         usual = self.task.realized(self.usual[ALL]) if ALL in self.usual else {}
         for prefix, kind, figures in (
             ("", "realized", self.realized),

@@ -86,11 +86,10 @@ _INSERT = """
     on conflict do nothing
 """
 
-
 # After a rollback the version that scored along is in charge again.
 _IN_CHARGE_AGAIN = """
     update predictions.churn set purpose = 'live'
-    where as_of_on = %(day)s and model_version = %(version)s and purpose = 'shadow'
+    where purpose = 'shadow' and (as_of_on, model_version) in %s
 """
 
 
@@ -110,8 +109,8 @@ def score(as_of: date) -> dict:
     A version scores the month ends of the 90 days before it takes effect (purpose `backfill`) and those until the next
     one does (`live`); the one in charge of `as_of` scores the newest month end however old it is, and the first of
     its list are given their reasons. For 62 days after a release the version before it scores along (`shadow`). Each
-    day is written as a whole, so that a run that is killed resumes at the day
-    where it stopped, and nobody sees half of a day's list.
+    day is written as a whole, so that a run that is killed resumes at the day where it stopped, and nobody sees half of
+    a day's list.
     """
     months, known_until = _read_months(as_of), clock.end_of_day(as_of)
     # A share of leavers can be expected from the day on which the first was known.
@@ -179,6 +178,9 @@ def _job(stretch: registry.Stretch, day: date, table: str = MONTH_ENDS) -> _Job:
 
 def _score(as_of: date, jobs: list[_Job], months: pd.DataFrame | None) -> dict:
     by_version, shadow = {}, 0
+    if live := tuple((job.day, job.version) for job in jobs if job.purpose == "live"):
+        with postgres.connect("ml") as connection, connection.cursor() as cursor:
+            cursor.execute(_IN_CHARGE_AGAIN, (live,))
     for job in jobs:
         rows = _score_day(job, months)
         if job.purpose == "shadow":
@@ -195,9 +197,6 @@ def _score(as_of: date, jobs: list[_Job], months: pd.DataFrame | None) -> dict:
 
 
 def _score_day(job: _Job, months: pd.DataFrame) -> int:
-    if job.purpose == "live":
-        with postgres.connect("ml") as connection, connection.cursor() as cursor:
-            cursor.execute(_IN_CHARGE_AGAIN, {"day": job.day, "version": job.version})
     # Fixed before the first customer is read: the share to be expected never comes from the customers scored.
     share = expected_share(months[months["is_labelled"]], job.day)
     customers, spends, parts = [], [], []

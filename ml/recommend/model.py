@@ -237,8 +237,7 @@ class BookRecommender(BaseEstimator):
 
     def _vectors(self, places: np.ndarray) -> np.ndarray:
         """What tells how alike books are: both vectors side by side, at length 1."""
-        both = np.hstack([self.item_vectors_[places], self.text_vectors_[places]])
-        return both / np.maximum(np.linalg.norm(both, axis=1, keepdims=True), np.float32(1e-12))
+        return unit(np.hstack([self.item_vectors_[places], self.text_vectors_[places]]))
 
     def _why(
         self, book: int, by_readers: float, by_words: float, liked: np.ndarray, numbers: np.ndarray, asked: np.ndarray

@@ -1,358 +1,349 @@
-"""Monitoring over a real warehouse whose reviews and predictions follow known truth."""
+"""Any table of predictions is watched by its policy: a decline is found, placed and explained, and labels come late."""
 
-import json
-import re
-from datetime import UTC, date, datetime, timedelta
-from typing import NamedTuple
+import csv
+import os
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
-import psycopg2
 import pytest
-from psycopg2.extras import execute_values
+import yaml
 
-from maeari import clock
-from monitoring import draw_report, monitor
-from monitoring.errors import NothingToWatch
+from maeari import clock, postgres
 
-FIRST_DAY = date(2025, 12, 1)
-HOLDOUT_FROM = date(2025, 11, 3)
-TABLES = """
-set role maeari_dbt;
-create table intermediate.int_reviews__versions (
-    review_id text, version_no integer, source text, content_hash text, subject_id text, stars integer,
-    sentiment_label text, title text, body text, written_at timestamptz, valid_from timestamptz, valid_to timestamptz
-);
-create unique index on intermediate.int_reviews__versions (review_id, version_no);
-create index on intermediate.int_reviews__versions (valid_from);
-create table marts.dim_subjects (subject_key text, source text, subject_id text);
-insert into marts.dim_subjects values ('cafe:1', 'cafe', '1'), ('bookshop:1', 'bookshop', '1');
-reset role;
-"""
-WORDS = ["커피", "맛", "좋아요", "별로", "친절", "매장", "재미", "지루", "분위기", "다시", "방문", "추천", "가격"]
-NEW_WORDS = ["뷁흙", "쀍귤", "휇뿅", "쭹뀨"]
-
-
-class Period(NamedTuple):
-    """Reviews of some days: how many, how often the model is right about the stars, how their text is made."""
-
-    start: date
-    days: int
-    rows: int
-    accuracy: float
-    words: list[str] = WORDS
-    rated: float = 0.7
+FIRST = date(2025, 1, 6)
+SHARED = os.environ.get("MAEARI_SHARED_DATA")
+POLICY = {
+    "model": "credit",
+    "task": "binary",
+    "predictions": {
+        "table": "predictions.credit",
+        "id": ["loan"],
+        "at": "day",
+        "score": "chance",
+        "features": {"income": "numeric", "channel": "category"},
+        "segments": ["branch"],
+    },
+    "labels": {"table": "predictions.credit_truth", "id": ["loan"], "value": "is_late", "after_days": 14},
+    "window": "week",
+    "reference": {"from": FIRST, "until": FIRST + timedelta(days=27)},
+    "min_rows": 300,
+    "min_labelled_rows": 200,
+    "declined": {"min_drop": 0.02, "false_alarms": 0.005, "over_windows": 26},
+    "drifted": {"method": "psi", "limit": 0.1},
+}
 
 
-class Shop:
-    """A warehouse with one released model, to which periods of reviews are added."""
-
-    def __init__(self, url: str):
-        self.connection = psycopg2.connect(url)
-        self.connection.autocommit = True
-        self.random = np.random.default_rng(7)
-        self.written = 0
-        self.execute(TABLES)
-        self.release(1, FIRST_DAY)
-
-    def execute(self, statement: str, parameters: tuple = ()) -> list[tuple]:
-        with self.connection.cursor() as cursor:
-            cursor.execute(statement, parameters)
-            return cursor.fetchall() if cursor.description else []
-
-    def release(self, version: int, effective_on: date, holdout_from: date | None = None) -> None:
-        start = clock.start_of_day(effective_on)
-        holdout = {
-            "holdout_from": clock.start_of_day(holdout_from or effective_on - timedelta(days=28)).isoformat(),
-            "holdout_until": start.isoformat(),
-        }
-        self.execute("insert into ops.training_sets values (%s, 'sentiment', %s, 1, '', '')", (f"set {version}", start))
-        self.execute(
-            "insert into ops.model_versions values ('sentiment', %s, %s, %s, %s, '{}', 'sha', 'run')",
-            (version, start, f"set {version}", json.dumps(holdout)),
-        )
-        self.execute("update ops.deployments set live_to = now() where live_to is null")
-        self.execute(
-            "insert into ops.deployments (model, version, live_from, effective_from, approved_by, approved_at, "
-            "evidence) values ('sentiment', %s, now(), %s, 'approver', now(), '{}')",
-            (version, start),
-        )
-
-    def write(self, period: Period, versions: tuple[int, ...] = (1,)) -> None:
-        """Add reviews and what each version says of them; a version is as right as the period says."""
-        random, reviews, predictions = self.random, [], []
-        for _ in range(period.rows):
-            self.written += 1
-            review_id, moment = (
-                f"r{self.written}",
-                clock.start_of_day(period.start) + timedelta(seconds=float(random.uniform(0, period.days * 86_400))),
-            )
-            is_positive = random.random() < 0.6
-            stars = int(random.choice([4, 5] if is_positive else [1, 2])) if random.random() < period.rated else None
-            label = None if stars is None else "positive" if is_positive else "negative"
-            source = "cafe" if random.random() < 0.65 else "bookshop"
-            body = " ".join(random.choice(period.words, 8))
-            reviews.append((review_id, 1, source, review_id, "1", stars, label, None, body, moment, moment, None))
-            for version in versions:
-                certainty = random.beta(6, 2) * 0.5 + 0.5
-                unknown = float(np.isin(body.split(), NEW_WORDS).mean())
-                says_positive = is_positive == (random.random() < period.accuracy)
-                probability = certainty if says_positive else 1 - certainty
-                predictions.append(
-                    (
-                        review_id,
-                        review_id,
-                        version,
-                        probability,
-                        "positive",
-                        moment,
-                        datetime.now(UTC),
-                        "live",
-                        None,
-                        None,
-                        unknown,
-                    )
-                )
-        with self.connection.cursor() as cursor:
-            for month in {prediction[5].astimezone(UTC).replace(day=1) for prediction in predictions}:
-                cursor.execute("select predictions.ensure_sentiment_month(%s)", (month,))
-            execute_values(cursor, "insert into intermediate.int_reviews__versions values %s", reviews, page_size=2000)
-            execute_values(cursor, "insert into predictions.sentiment values %s", predictions, page_size=2000)
-
-    def weeks(self, first: int, count: int, **changes) -> None:
-        for week in range(first, first + count):
-            facts = {"days": 7, "rows": 1000, "accuracy": 0.82} | changes
-            self.write(Period(FIRST_DAY + timedelta(weeks=week), **facts))
+def execute(statement: str, *parameters) -> list[tuple]:
+    with postgres.connect("owner") as connection, connection.cursor() as cursor:
+        cursor.execute(statement, parameters or None)
+        return cursor.fetchall() if cursor.description else []
 
 
 @pytest.fixture
-def shop(warehouse, maeari_home):
-    shop = Shop(warehouse)
-    shop.write(Period(HOLDOUT_FROM, 28, 4000, 0.82))
-    yield shop
-    shop.connection.close()
+def write_policy(maeari_home):
+    """A function that writes a policy of this home, changed as told."""
+    folder = maeari_home / "policies"
+    folder.mkdir(exist_ok=True)
+
+    def write(name: str, policy: dict) -> str:
+        (folder / f"{name}.yml").write_text(yaml.safe_dump(policy))
+        return name
+
+    yield write
+    for file in folder.glob("*.yml"):
+        file.unlink()
 
 
-def end_of(week: int) -> date:
-    return FIRST_DAY + timedelta(weeks=week + 1, days=-1)
+def loans(week: int, rows: int = 1_500, lost: dict[str, float] | None = None, richer: float = 0.0) -> list[tuple]:
+    """Loans of one week: `lost` turns the truth of a share of a branch's rows, `richer` moves the incomes."""
+    random = np.random.default_rng(week)
+    chance = random.beta(0.5, 0.5, rows)
+    is_late = random.random(rows) < chance
+    branch = random.choice(["강남", "대전", "부산"], rows)
+    for name, share in (lost or {}).items():
+        turned = (branch == name) & (random.random(rows) < share)
+        is_late = np.where(turned, ~is_late, is_late)
+    income = random.lognormal(8, 0.4, rows) * np.exp(richer)
+    channel = random.choice(["앱", "창구"], rows, p=[0.7, 0.3])
+    facts = (chance, income, channel, branch, is_late)
+    return [
+        (f"{week}-{n}", FIRST + timedelta(days=7 * week + n % 7), *row)
+        for n, row in enumerate(zip(*(fact.tolist() for fact in facts), strict=True))
+    ]
 
 
-def verdicts(summary: dict) -> list[str]:
-    return [window["verdict"] for window in summary["windows"]]
+def land(rows: list[tuple]) -> None:
+    with postgres.connect("owner") as connection:
+        columns = ("loan", "day", "chance", "income", "channel", "branch")
+        postgres.copy_rows(connection, "predictions.credit", columns, [row[:6] for row in rows])
+        truth = [(row[0], row[6]) for row in rows]
+        postgres.copy_rows(connection, "predictions.credit_truth", ("loan", "is_late"), truth)
 
 
-def test_a_decline_is_called_within_two_windows_and_asks_once_for_retraining(shop, maeari_home):
-    shop.weeks(0, 4)
-    shop.weeks(4, 3, accuracy=0.72)
-    summary = monitor("sentiment", end_of(6))
-    assert verdicts(summary)[:4] == ["stable"] * 4
-    assert "declined" in verdicts(summary)[4:6]
-    assert summary["newest_verdict"] == verdicts(summary)[6] == "declined"
+@pytest.fixture
+def credit(warehouse):
+    """A table of predictions made elsewhere, and its truth, with ten stable weeks."""
+    execute(
+        "create table predictions.credit (loan text primary key, day date, chance float8, income float8, channel text,"
+        " branch text); create table predictions.credit_truth (loan text primary key, is_late boolean)"
+    )
+    for week in range(10):
+        land(loans(week))
+
+
+def verdicts(model: str = "credit") -> list[tuple]:
+    return execute(
+        "select window_start, verdict, reasons, provisional_until from monitoring.verdicts where model = %s"
+        " order by window_start",
+        model,
+    )
+
+
+def day(week: int) -> date:
+    """The last day of a week."""
+    return FIRST + timedelta(days=7 * week + 6)
+
+
+def test_a_decline_in_one_branch_is_found_placed_and_put_down_to_a_changed_relation(credit, write_policy):
+    from monitoring.watch import watch
+
+    for week in (10, 11):
+        land(loans(week, lost={"부산": 0.45}))
+    name = write_policy("credit", POLICY)
+    summary = watch(name, day(11) + timedelta(days=14))
+    found = verdicts()
+    assert [verdict for _, verdict, _, _ in found] == ["stable"] * 6 + ["declined"] * 2
+    reasons = found[-1][2]
+    assert any(one.startswith("Where: branch=부산, accuracy") for one in reasons)
+    assert not any("branch=강남" in one or "branch=대전" in one for one in reasons)
+    assert any(one.startswith("Why: of the loss of") for one in reasons)
+    assert summary["newest_verdict"] == "declined"
     assert summary["retrain"]
-    (path,) = shop.execute("select path from monitoring.reports where window_end = %s", (end_of(6),))[0]
-    page = (maeari_home / "reports" / path).read_text()
-    assert "psi" in page.lower()
-    assert not any(word in page for word in WORDS)
-    shop.execute(
-        "insert into ops.release_requests (model, version, as_of, effective_from, evidence, may_ask, expires_at) "
-        "values ('sentiment', 1, %s, now(), '{}', true, now())",
-        (end_of(6),),
+    assert watch(name, day(11) + timedelta(days=14)) == summary
+    assert verdicts() == found
+    compared = execute(
+        "select segment, count(distinct metric) from monitoring.metrics where segment <> 'all'"
+        " and metric in ('accuracy', 'reference_accuracy') group by 1 order by 1"
     )
-    assert not monitor("sentiment", end_of(6))["retrain"]
+    assert compared == [(f"branch={branch}", 2) for branch in ("강남", "대전", "부산")]
+    kinds = execute("select distinct kind from monitoring.metrics where model = 'credit' order by 1")
+    assert kinds == [("drift",), ("estimated",), ("realized",)]
 
 
-def test_a_decline_in_one_source_is_placed_there_and_put_down_to_what_changed(shop):
-    shop.weeks(0, 4)
-    shop.weeks(4, 2)
-    # From then on the cafes' stars no longer mean what they meant.
-    shop.execute(
-        "update intermediate.int_reviews__versions set sentiment_label = case sentiment_label when 'positive' then"
-        " 'negative' when 'negative' then 'positive' end where source = 'cafe' and valid_from >= %s"
-        " and abs(hashtext(review_id)) %% 3 = 0",
-        (clock.start_of_day(FIRST_DAY + timedelta(weeks=4)),),
+def test_until_labels_are_due_a_window_is_pending_and_an_estimate_stands_in(credit, write_policy):
+    from monitoring.watch import watch
+
+    watch(write_policy("credit", POLICY), day(9))
+    found = verdicts()
+    assert [verdict for _, verdict, _, _ in found] == ["stable"] * 4 + ["labels_pending"] * 2
+    assert [until for *_, until in found[-2:]] == [day(8) + timedelta(days=14), day(9) + timedelta(days=14)]
+    assert any("Estimate before the labels: accuracy" in one for one in found[-1][2])
+    missed = execute(
+        "select count(*) filter (where r.value not between e.low and e.high), count(*) from monitoring.metrics e"
+        " join monitoring.metrics r using (model, window_start, segment, metric) where e.kind = 'estimated'"
+        " and r.kind = 'realized' and metric = 'accuracy' and segment = 'all'"
     )
-    windows = monitor("sentiment", end_of(5))["windows"]
-    assert [window["verdict"] for window in windows] == ["stable"] * 4 + ["declined"] * 2
-    assert not any(reason.startswith(("Where", "Why")) for window in windows[:4] for reason in window["reasons"])
-    where, *_ = (reason for reason in windows[5]["reasons"] if reason.startswith("Where"))
-    assert where.startswith("Where: source=cafe, accuracy 0.")
-    (why,) = (reason for reason in windows[5]["reasons"] if reason.startswith("Why"))
-    found = re.search(r"loss of ([\d.-]+), .* would cost ([\d.-]+) \(.* the rest, ([\d.-]+) \(", why)
-    loss, inputs, relation = map(float, found.groups())
-    assert relation > 0.8 * loss > 5 * abs(inputs)
+    assert missed[0][0] <= 1
+    assert missed[0][1] == 6
 
 
-def test_a_second_run_keeps_every_row_and_decides_nothing_anew(shop):
-    shop.weeks(0, 3)
-    monitor("sentiment", end_of(2))
-    kept = "select xmin::text, * from monitoring.{} as kept order by kept::text"
-    before = [shop.execute(kept.format(table)) for table in ("metrics", "verdicts", "reports")]
-    assert all(before)
-    monitor("sentiment", end_of(2))
-    assert [shop.execute(kept.format(table)) for table in ("metrics", "verdicts", "reports")] == before
+def test_inputs_that_move_while_the_answers_hold_are_drift_and_no_decline(credit, write_policy):
+    from monitoring.watch import watch
+
+    land(loans(10, richer=0.5))
+    execute("update predictions.credit set channel = null where loan like '9-%' and branch <> '강남'")
+    watch(write_policy("credit", POLICY), day(10) + timedelta(days=14))
+    found = {start: (verdict, reasons) for start, verdict, reasons, _ in verdicts()}
+    assert found[FIRST + timedelta(weeks=10)][0] == "drifted"
+    assert any(one.startswith("Inputs: income moved, PSI") for one in found[FIRST + timedelta(weeks=10)][1])
+    assert any(one.startswith("Pipeline: channel is missing in 6") for one in found[FIRST + timedelta(weeks=9)][1])
 
 
-def test_late_rows_replace_their_window_and_none_before(shop):
-    shop.weeks(0, 3)
-    monitor("sentiment", end_of(2))
-    decided = "select window_start, decided_at, rows from monitoring.verdicts order by 1"
-    before = shop.execute(decided)
-    shop.write(Period(FIRST_DAY + timedelta(weeks=1), 7, 50, 0.82))
-    monitor("sentiment", end_of(2))
-    after = shop.execute(decided)
-    assert [row[2] for row in after] == [1000, 1050, 1000]
-    assert [old == new for old, new in zip(before, after, strict=True)][:2] == [True, False]
+def test_a_source_that_stopped_is_named_as_the_pipelines(credit, write_policy):
+    from monitoring.watch import watch
+
+    land([one for one in loans(10) if one[5] != "대전"])
+    watch(write_policy("credit", POLICY), day(10) + timedelta(days=14))
+    *before, (_, verdict, reasons, _) = verdicts()
+    assert [one for one in reasons if one.startswith("Pipeline")] == [
+        "Pipeline: 0 rows of branch=대전, 0% of the usual number: look whether its source stopped before blaming the "
+        "model."
+    ]
+    assert verdict == "drifted"
+    assert not any(one.startswith("Pipeline") for _, _, earlier, _ in before for one in earlier)
 
 
-def test_a_new_version_that_counts_from_an_earlier_day_replaces_its_windows(shop):
-    shop.weeks(0, 2)
-    for week in (2, 3):
-        shop.write(Period(FIRST_DAY + timedelta(weeks=week), 7, 1000, 0.82), versions=(1, 2))
-    assert [window["version"] for window in monitor("sentiment", end_of(3))["windows"]] == [1, 1, 1, 1]
-    shop.release(2, FIRST_DAY + timedelta(weeks=3), holdout_from=FIRST_DAY + timedelta(weeks=2))
-    assert [window["version"] for window in monitor("sentiment", end_of(3))["windows"]] == [1, 1, 1, 2]
-    assert shop.execute("select count(*) from monitoring.verdicts") == [(4,)]
+def test_windows_may_be_days(credit, write_policy):
+    from monitoring.watch import watch
+
+    daily = POLICY | {"window": "day", "min_rows": 100, "min_labelled_rows": 50}
+    summary = watch(write_policy("credit", daily), day(9) + timedelta(days=14))
+    assert [window["start"] for window in summary["windows"]] == [
+        (FIRST + timedelta(days=number)).isoformat() for number in range(28, 70)
+    ]
+    assert {window["verdict"] for window in summary["windows"]} <= {"stable", "drifted"}
 
 
-def test_after_a_release_it_is_told_what_the_version_before_would_have_said(shop):
-    shop.weeks(0, 2)
-    shop.write(Period(HOLDOUT_FROM, 28, 1000, 0.82), versions=(2,))
-    for week in (2, 3):
-        shop.write(Period(FIRST_DAY + timedelta(weeks=week), 7, 1000, 0.9), versions=(2,))
-    shop.release(2, FIRST_DAY + timedelta(weeks=2), holdout_from=HOLDOUT_FROM)
-    assert not any("along" in reason for reason in monitor("sentiment", end_of(3))["windows"][3]["reasons"])
-    shop.execute(
-        "insert into predictions.sentiment select review_id, content_hash, 1,"
-        " case when abs(hashtext(review_id)) %% 5 = 0 then 1 - positive_probability else positive_probability end,"
-        " label, event_at, scored_at, 'shadow' from predictions.sentiment where model_version = 2 and event_at >= %s",
-        (clock.start_of_day(FIRST_DAY + timedelta(weeks=2)),),
-    )
-    windows = monitor("sentiment", end_of(3))["windows"]
-    assert [window["version"] for window in windows] == [1, 1, 2, 2]
-    (said,) = (reason for reason in windows[3]["reasons"] if "along" in reason)
-    assert said.startswith("Version 1, which was in charge before, scored 1,000 of these rows along: its accuracy")
-    kept = shop.execute(
-        "select metric, value, rows from monitoring.metrics where window_end = %s and segment = 'all'"
-        " and metric in ('accuracy', 'shadow_accuracy', 'shadow_version') and kind <> 'estimated' order by metric",
-        (end_of(3),),
-    )
-    ((_, accuracy, labelled), (_, shadow, along), (_, version, rows)) = kept
-    assert (version, rows) == (1, 1000)
-    assert labelled == along < rows
-    assert accuracy - shadow > 0.1
-
-
-def test_a_crawl_gap_is_blamed_on_the_pipeline(shop):
-    shop.weeks(0, 4)
-    shop.weeks(4, 2, rows=340)
-    shop.weeks(6, 1, rows=100)
-    summary = monitor("sentiment", end_of(6))
-    assert verdicts(summary) == ["stable"] * 4 + ["drifted", "drifted", "too_few_rows"]
-    assert all(any("Pipeline" in reason for reason in window["reasons"]) for window in summary["windows"][4:])
-
-
-def test_new_words_without_harm_are_called_drifted(shop):
-    shop.weeks(0, 2)
-    shop.weeks(2, 1, words=WORDS + NEW_WORDS * 2)
-    summary = monitor("sentiment", end_of(2))
-    assert verdicts(summary) == ["stable", "stable", "drifted"]
-    assert any("Inputs: unknown_share moved, PSI" in reason for reason in summary["windows"][2]["reasons"])
-
-
-def test_more_jamo_and_emoji_are_called_drifted(shop):
-    shop.weeks(0, 2)
-    shop.weeks(2, 1, words=[*WORDS, "ㅋㅋㅋ", "😀😀"])
-    (*before, told) = monitor("sentiment", end_of(2))["windows"]
-    assert [window["verdict"] for window in before] == ["stable", "stable"]
-    assert told["verdict"] == "drifted"
-    for what in ("jamo_share", "emoji_share"):
-        assert any(f"Inputs: {what} moved, PSI" in reason for reason in told["reasons"])
-
-
-def test_another_mix_of_topics_is_called_drifted(shop):
-    shop.weeks(0, 3)
-    topics = [{"topic_no": number, "topic_id": 7 - number} for number in range(2)]
-    shop.execute(
-        "insert into ops.training_sets values ('topics', 'review_topics', now(), 1, '', '');"
-        "insert into ops.model_versions values ('review_topics', 4, now(), 'topics', '{}', '{}', 'sha', 'run');"
+def release(version: int, effective_on: date) -> None:
+    execute("insert into ops.training_sets values ('x', 'credit', now(), 1, 'x', 'select 1') on conflict do nothing")
+    execute("insert into ops.model_versions values ('credit', %s, now(), 'x', '{}', '{}', 'x', 'x')", version)
+    execute("update ops.deployments set live_to = now() where live_to is null")
+    execute(
         "insert into ops.deployments (model, version, live_from, effective_from, approved_by, approved_at, evidence)"
-        " values ('review_topics', 4, now(), now(), 'approver', now(), %s)",
-        (json.dumps({"topics": topics}),),
+        " values ('credit', %s, now(), %s, 'approver', now(), '{}')",
+        version,
+        clock.start_of_day(effective_on),
     )
-    # Of the last week all are about one topic, of the weeks before every other one.
-    shop.execute(
-        "insert into predictions.topics select 'review_topics', review_id, content_hash, 4,"
-        " case when valid_from < %s then abs(hashtext(review_id)) %% 2 else 0 end, '{1}', 1, 1, valid_from, now(),"
-        " 'live' from intermediate.int_reviews__versions",
-        (clock.start_of_day(FIRST_DAY + timedelta(weeks=2)),),
+
+
+def test_each_version_is_held_against_what_it_scored_before_its_release(credit, write_policy):
+    from monitoring.watch import watch
+
+    name = write_policy(
+        "credit",
+        POLICY
+        | {
+            "reference": "before_release",
+            "predictions": POLICY["predictions"] | {"version": "version"},
+        },
     )
-    windows = monitor("sentiment", end_of(2))["windows"]
-    assert [window["verdict"] for window in windows] == ["stable", "stable", "drifted"]
-    assert any("Inputs: topic moved, PSI" in reason for reason in windows[2]["reasons"])
-
-
-def test_crawls_that_failed_are_told(shop):
-    shop.weeks(0, 1)
-    for outcome in ("finished", "failed", "abandoned"):
-        shop.execute(
-            "insert into ops.crawls (source, started_at, finished_at, outcome) values ('cafe', %s, now(), %s)",
-            (clock.start_of_day(FIRST_DAY + timedelta(days=2)), outcome),
-        )
-    (window,) = monitor("sentiment", end_of(0))["windows"]
-    assert window["verdict"] == "drifted"
-    assert "Pipeline: 67% of 3 crawls failed (source=cafe)." in window["reasons"]
-
-
-def test_what_a_version_may_have_learned_from_is_not_in_its_reference(shop):
-    shop.write(Period(HOLDOUT_FROM - timedelta(days=28), 28, 500, 1.0))
-    shop.weeks(0, 1)
-    monitor("sentiment", end_of(0))
-    ((labelled,),) = shop.execute(
-        "select rows from monitoring.metrics where metric = 'reference_accuracy' and segment = 'all'"
+    execute("alter table predictions.credit add column version integer not null default 1")
+    as_of = day(11) + timedelta(days=14)
+    assert watch(name, as_of)["windows"] == []
+    release(1, FIRST + timedelta(weeks=4))
+    execute("delete from predictions.credit where day >= %s", FIRST + timedelta(weeks=8))
+    execute("alter table predictions.credit alter version set default 2")
+    for week in range(4, 12):
+        # The second version errs more often from its beginning on, which is no decline.
+        lost = {"강남": 0.2} | ({"부산": 0.45} if week > 9 else {})
+        land([(f"second {one[0]}", *one[1:]) for one in loans(week, lost=lost)])
+    release(2, FIRST + timedelta(weeks=8))
+    summary = watch(name, as_of)
+    assert [(window["version"], window["verdict"]) for window in summary["windows"]] == (
+        [(1, "stable")] * 4 + [(2, "stable")] * 2 + [(2, "declined")] * 2
     )
-    assert 0.6 * 4000 < labelled < 0.8 * 4000
+    assert summary["retrain"]
+    usual = execute(
+        "select model_version, rows, round(avg(value)::numeric, 2)::float8 from monitoring.metrics"
+        " where metric = 'reference_accuracy' and segment = 'all' group by 1, 2 order by 1"
+    )
+    assert [(version, rows) for version, rows, _ in usual] == [(1, 6_000), (2, 6_000)]
+    assert usual[0][2] > usual[1][2] + 0.02
 
 
-def test_windows_without_reviews_or_without_stars_say_so(shop):
-    shop.weeks(0, 1)
-    shop.weeks(2, 1, rated=0.0)
-    assert verdicts(monitor("sentiment", end_of(2))) == ["stable", "too_few_rows", "too_few_rows"]
+def test_a_model_of_several_classes_is_decided_on_too(warehouse, write_policy):
+    from monitoring.watch import watch
+
+    classes = ["좋음", "보통", "나쁨"]
+    random = np.random.default_rng(0)
+    execute(
+        "create table predictions.grades (id integer primary key, day date, good float8, middle float8, bad float8,"
+        " shop text, truth text)"
+    )
+    rows = []
+    for week in range(9):
+        chances = random.dirichlet([0.4, 0.4, 0.4], 1_200)
+        truth = np.array([random.choice(3, p=one) for one in chances])
+        shop = random.choice(["합정", "성수"], len(truth))
+        wrong = (shop == "성수") & (random.random(len(truth)) < 0.4) & (week > 6)
+        truth = np.where(wrong, (truth + 1) % 3, truth)
+        rows += [
+            (len(rows) + n, FIRST + timedelta(days=7 * week + n % 7), *chances[n].tolist(), shop[n], classes[truth[n]])
+            for n in range(len(truth))
+        ]
+    with postgres.connect("owner") as connection:
+        columns = ("id", "day", "good", "middle", "bad", "shop", "truth")
+        postgres.copy_rows(connection, "predictions.grades", columns, rows)
+    name = write_policy(
+        "grades",
+        POLICY
+        | {
+            "model": "grades",
+            "task": "multiclass",
+            "predictions": {
+                "table": "predictions.grades",
+                "id": ["id"],
+                "at": "day",
+                "score": dict(zip(classes, ("good", "middle", "bad"), strict=True)),
+                "segments": ["shop"],
+            },
+            "labels": {"table": "predictions.grades", "id": ["id"], "value": "truth", "after_days": 7},
+        },
+    )
+    watch(name, day(8) + timedelta(days=7))
+    found = verdicts("grades")
+    assert [verdict for _, verdict, _, _ in found] == ["stable"] * 3 + ["declined"] * 2
+    assert any(one.startswith("Where: shop=성수, accuracy") for one in found[-1][2])
+    right = execute(
+        "select avg((truth = case greatest(good, middle, bad) when good then '좋음' when middle then '보통' else '나쁨'"
+        " end)::int)::float8 from predictions.grades where day >= %s",
+        FIRST + timedelta(weeks=8),
+    )
+    kept = execute(
+        "select value from monitoring.metrics where model = 'grades' and metric = 'accuracy' and kind = 'realized'"
+        " and segment = 'all' and window_start = %s",
+        FIRST + timedelta(weeks=8),
+    )
+    assert kept[0][0] == pytest.approx(right[0][0], abs=1e-12)
 
 
-def test_what_happens_later_changes_no_earlier_verdict(shop):
-    shop.weeks(0, 3)
-    early = monitor("sentiment", end_of(2))["windows"]
-    shop.weeks(3, 3, accuracy=0.7)
-    assert monitor("sentiment", end_of(5))["windows"][:3] == early
+@pytest.mark.skipif(SHARED is None, reason="MAEARI_SHARED_DATA names the folder with bike_sharing")
+def test_a_model_of_early_2011_is_called_declined_when_the_season_turns(warehouse, write_policy):
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
+    from monitoring.watch import watch
 
-def test_a_review_that_changed_counts_once_as_it_was_first_seen(shop):
-    shop.weeks(0, 1)
-    (review_id, moment) = shop.execute(
-        "select review_id, valid_from from intermediate.int_reviews__versions where valid_from >= %s limit 1",
-        (clock.start_of_day(FIRST_DAY),),
-    )[0]
-    for number, later in ((2, timedelta(seconds=1)), (3, timedelta(days=30))):
-        content_hash = f"h{number}"
-        shop.execute(
-            "insert into intermediate.int_reviews__versions values "
-            "(%s, %s, 'cafe', %s, '1', 5, 'positive', null, '좋아요', %s, %s, null)",
-            (review_id, number, content_hash, moment, moment + later),
+    with (Path(SHARED) / "bike_sharing" / "hour.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["yr"] == "0"]
+    features = ["hr", "temp", "atemp", "hum", "windspeed", "weekday", "workingday", "weathersit"]
+    days = [datetime.strptime(row["dteday"], "%m/%d/%y").date() for row in rows]
+    table = np.array([[float(row[name]) for name in features] for row in rows])
+    rented = np.array([float(row["cnt"]) for row in rows])
+    known = np.array([one < date(2011, 3, 1) for one in days])
+    # Every other day is learned from, so that the rest of these months is an honest reference.
+    is_learned = known & np.array([one.toordinal() % 2 == 0 for one in days])
+    predicted = HistGradientBoostingRegressor(random_state=0).fit(table[is_learned], rented[is_learned]).predict(table)
+    execute(
+        "create table predictions.bikes (hour integer primary key, day date, predicted float8, rented float8, "
+        + ", ".join(f"{name} float8" for name in features)
+        + ")"
+    )
+    with postgres.connect("owner") as connection:
+        postgres.copy_rows(
+            connection,
+            "predictions.bikes",
+            ("hour", "day", "predicted", "rented", *features),
+            [
+                (number, days[number], predicted[number], rented[number], *table[number])
+                for number in np.flatnonzero(~is_learned).tolist()
+            ],
         )
-        shop.execute(
-            "insert into predictions.sentiment values (%s, %s, 1, 0.9, 'positive', %s, now(), 'live')",
-            (review_id, content_hash, moment),
-        )
-    monitor("sentiment", end_of(0))
-    assert shop.execute("select rows from monitoring.verdicts") == [(1000,)]
-
-
-def test_a_drawn_report_is_the_window_of_the_day(shop):
-    shop.weeks(0, 1)
-    monitor("sentiment", end_of(0))
-    assert draw_report("sentiment", FIRST_DAY + timedelta(days=3)).parent.name == "2025-12-01_2025-12-07"
-
-
-def test_nothing_is_watched_before_the_first_release(warehouse, maeari_home):
-    assert monitor("sentiment", date(2026, 1, 1))["windows"] == []
-    with pytest.raises(NothingToWatch, match="has no window"):
-        draw_report("sentiment", date(2026, 1, 1))
+    name = write_policy(
+        "bikes",
+        {
+            "model": "bikes",
+            "task": "regression",
+            "predictions": {
+                "table": "predictions.bikes",
+                "id": ["hour"],
+                "at": "day",
+                "score": "predicted",
+                "features": dict.fromkeys(features, "numeric"),
+            },
+            "labels": {"table": "predictions.bikes", "id": ["hour"], "value": "rented", "after_days": 0},
+            "window": "month",
+            "reference": {"from": date(2011, 1, 1), "until": date(2011, 2, 28)},
+            "min_rows": 300,
+            "min_labelled_rows": 200,
+            "declined": {"min_drop": 15, "false_alarms": 0.005, "over_windows": 12},
+            "drifted": {"method": "wasserstein", "limit": 0.5},
+        },
+    )
+    watch(name, date(2011, 12, 31))
+    found = {start.month: (verdict, reasons) for start, verdict, reasons, _ in verdicts("bikes")}
+    assert [month for month, (verdict, _) in found.items() if verdict == "declined"][0] in (4, 5)
+    reasons = found[6][1]
+    assert any(one.startswith(("Inputs: temp moved", "Inputs: atemp moved")) for one in reasons)
+    assert not any(one.startswith(("Inputs: hr moved", "Inputs: weekday moved")) for one in reasons)
+    assert any(one.startswith("Why:") for one in reasons)

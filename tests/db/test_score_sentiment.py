@@ -51,7 +51,7 @@ def fetch(query: str, *parameters) -> list[tuple]:
 def predictions() -> list[tuple]:
     return fetch(
         "select review_id, content_hash, model_version, positive_probability, label, event_at, purpose, "
-        "estimated_stars, unsure_because from predictions.sentiment order by 1, 2"
+        "estimated_stars, unsure_because, unknown_share from predictions.sentiment order by 1, 2"
     )
 
 

@@ -55,6 +55,15 @@ def sums(classifier: ReviewClassifier, texts: list[str]) -> np.ndarray:
     return classifier.base_score + np.array([found.of(row).sum(dtype=float) for row in range(len(texts))])
 
 
+def test_what_was_never_met_is_told_as_a_share(classifier):
+    scores, unknown = classifier.scores_and_unknown([GOOD[0], f"{GOOD[0]} 뷁쀍휇뿅", "뷁쀍휇뿅", "", *HOSTILE])
+    assert unknown[0] < 0.2 < unknown[1] < unknown[2]
+    assert unknown[2] > 0.7
+    assert unknown[3] == 0
+    assert ((unknown >= 0) & (unknown <= 1)).all()
+    assert (scores == classifier.scores([GOOD[0], f"{GOOD[0]} 뷁쀍휇뿅", "뷁쀍휇뿅", "", *HOSTILE])).all()
+
+
 def test_what_was_learned_is_known(classifier):
     scores = classifier.scores([" ".join(GOOD[:2]), " ".join(BAD[:2])])
     assert scores[0] > 0 > scores[1]

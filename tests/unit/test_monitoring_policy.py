@@ -87,6 +87,7 @@ def test_a_policy_of_ones_own_is_found_under_its_name(own):
         ({"labels__table": None, "labels__query": "delete from x"}, "begins with"),
         ({"predictions__score": {"a": "p_a", "b": "p_b"}}, "task is binary"),
         ({"task": "multiclass"}, "task is multiclass"),
+        ({"task": "regression", "labels__positive": "yes"}, "for a binary task"),
         ({"task": "multiclass", "predictions__score": {"a": "p"}}, "1 classes"),
         ({"labels__id": ["customer_id", "as_of_on"]}, "in the same order"),
         ({"min_labelled_rows": 200}, "some of the rows"),
@@ -112,6 +113,15 @@ def test_a_file_that_is_no_policy_is_refused(own, text):
     (own / "mine.yml").write_text(text)
     with pytest.raises(PolicyError, match="cannot be used"):
         load("mine")
+
+
+def test_a_folder_that_is_not_read_any_more_is_told(own):
+    earlier = own.parent / "table_policies"
+    earlier.mkdir()
+    assert "sentiment" in policies()
+    write(earlier)
+    with pytest.raises(PolicyError, match=r"table_policies is not read any more\. Move its files to .*policies"):
+        policies()
 
 
 def test_an_unknown_policy_is_named_with_those_there_are(own):
