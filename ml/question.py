@@ -49,7 +49,7 @@ def approval_body(evidence: dict, request_id: int | None = None) -> str:
             *_segments(evidence, wording),
             "",
             *(_topics(evidence) if "topics" in evidence else []),
-            *(_watched(evidence) if "watched" in evidence else []),
+            *(_watched(evidence) if "monitoring" in evidence else []),
             "### What your answer does",
             "",
             *_consequences(evidence, wording),
@@ -250,7 +250,8 @@ def _ids(ids: list[int]) -> str:
 
 def _watched(evidence: dict) -> list[str]:
     """What monitoring said of the live version when the question was put."""
-    seen, page = evidence["watched"], evidence["watched"]["page"]
+    seen = evidence["monitoring"]
+    page = seen["page"]
     verdict = seen["verdict"].replace("_", " ")
     return [
         "### How the live version does",

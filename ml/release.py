@@ -62,8 +62,8 @@ def compare(
     waits, this one is superseded at once.
     """
     evidence = compare_only(model, version, as_of, is_replay)
-    if "watched" in evidence:
-        evidence["watched"]["page"] = watched.frozen(evidence["watched"]["page"])
+    if "monitoring" in evidence:
+        evidence["monitoring"]["page"] = watched.frozen(evidence["monitoring"]["page"])
     effective_from = clock.start_of_day(as_of + timedelta(days=1))
     request_id, may_ask, superseded = _write_request(evidence, effective_from, dag_run_id)
     return evidence | {
@@ -78,7 +78,7 @@ def compare(
 def compare_only(model: str, version: int | None, as_of: date, is_replay: bool = False) -> dict:
     """Compare a challenger with the live version and the baseline on what neither has learned from, as JSON.
 
-    `watched` is what monitoring says of the live version by then, where it watches it.
+    `monitoring` is what it says of the live version by then, where it watches it.
     """
     if model not in _UNSEEN_ROWS:
         raise UnknownVersion(f"There is no model “{model}”, only {', '.join(_UNSEEN_ROWS)}.")
@@ -111,7 +111,7 @@ def compare_only(model: str, version: int | None, as_of: date, is_replay: bool =
         "window_from": unseen.since.isoformat(),
         "window_until": unseen.until.isoformat(),
         **judge(unseen),
-        **({} if seen is None else {"watched": seen}),
+        **({} if seen is None else {"monitoring": seen}),
     }
 
 

@@ -45,7 +45,8 @@ ABBREVIATIONS = {
 }  # fmt: skip
 # jsonb forgets the order in which a card was written: what people ask first comes first, the rest follows.
 READING_ORDER = (
-    "summary", "reasons", "may_ask", "intended_use", "segment", "rows", "figures", "challenger", "live", "rival",
+    "summary", "verdict", "start", "end", "reasons", "may_ask", "intended_use", "segment", "rows", "figures",
+    "challenger", "live", "rival",
     "baseline", "accuracy", "unsure_share", "sure_accuracy", "roc_auc",
     "pr_auc", "brier_score", "difference", "positive_recall", "negative_recall",
     "calibration_error", "comparisons", "segments", "is_better", "is_not_worse", "is_worse", "limits", "data",

@@ -123,7 +123,9 @@ select
         "challenger": {"accuracy": {"value": 0.861, "low": 0.849, "high": 0.872, "rows": 3801},
             "positive_recall": {"value": 0.88, "low": 0.865, "high": 0.893, "rows": 2201},
             "negative_recall": {"value": 0.835, "low": 0.816, "high": 0.852, "rows": 1600}, "calibration_error": 0.0151},
-        "live": {"accuracy": {"value": 0.771, "low": 0.757, "high": 0.784, "rows": 3801},
+        "live": {"unsure_share": {"value": 0.117, "low": 0.108, "high": 0.127, "rows": 3801},
+            "sure_accuracy": {"value": 0.791, "low": 0.778, "high": 0.804, "rows": 3356},
+            "accuracy": {"value": 0.771, "low": 0.757, "high": 0.784, "rows": 3801},
             "positive_recall": {"value": 0.80, "low": 0.783, "high": 0.816, "rows": 2201},
             "negative_recall": {"value": 0.731, "low": 0.709, "high": 0.752, "rows": 1600}, "calibration_error": 0.0712},
         "baseline": {"accuracy": {"value": 0.684, "low": 0.669, "high": 0.699, "rows": 3801}}},
@@ -136,7 +138,9 @@ select
         {"segment": "source: demo_cafe", "rows": 2690, "challenger": {"value": 0.859, "low": 0.845, "high": 0.871, "rows": 2690},
          "against": "live", "rival": {"value": 0.741, "low": 0.724, "high": 0.757, "rows": 2690},
          "difference": {"value": 0.118, "low": 0.1, "high": 0.136}, "is_worse": false}]}'::jsonb
-        || jsonb_build_object('note', %(planted)s::text),
+        || jsonb_build_object('note', %(planted)s::text, 'monitoring', jsonb_build_object(
+            'start', '2026-03-16', 'end', '2026-03-22', 'verdict', 'declined', 'reasons', jsonb_build_array(%(planted)s::text),
+            'page', 'sentiment/report.html')),
     true, now() + interval '14 days', case v when 1 then 'approved' else 'waiting' end,
     case v when 1 then 'demo-approver' end, case v when 1 then now() - interval '2 hours' end,
     case v when 1 then %(planted)s end

@@ -147,7 +147,7 @@ def test_each_text_of_a_review_is_scored_once_with_label_stars_and_reason(releas
     assert predictions() == scored
     assert {row[0] for row in scored} == {f"cafe:{row[1]}" for row in released}
     texts = {(f"cafe:{row[1]}", row[3]): row[6] for row in released}
-    for review_id, content_hash, _, probability, label, event_at, purpose, stars, because in scored:
+    for review_id, content_hash, _, probability, label, event_at, purpose, stars, because, unknown in scored:
         text = texts[review_id, content_hash]
         if text in ODD:
             assert (label, because) == ("unsure", "endless" if len(text) > 1_000 else "unreadable")
@@ -156,9 +156,11 @@ def test_each_text_of_a_review_is_scored_once_with_label_stars_and_reason(releas
         else:
             assert (label, because) == ("positive" if probability >= 0.5 else "negative", None)
         assert 1 <= stars <= 5
+        assert 0 <= unknown <= 1
         assert purpose == ("live" if event_at >= datetime(2025, 5, 14, 15, tzinfo=UTC) else "backfill")
     assert {"positive", "negative", "unsure"} == {row[4] for row in scored}
     assert {None, "close", "unreadable", "endless"} == {row[8] for row in scored}
+    assert len({row[9] for row in scored}) > 1
 
 
 def test_a_killed_scoring_loses_nothing_and_repeats_nothing(released, monkeypatch):

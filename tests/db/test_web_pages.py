@@ -213,6 +213,12 @@ def test_an_empty_warehouse_says_what_to_do_next(viewer, warehouse):
     assert viewer.get("/maeari/models/sentiment").status_code == 404
 
 
+def test_the_question_shows_the_drift_page_that_was_kept_with_it(viewer, filled):
+    kept = '<a href="/maeari/reports/sentiment/report.html">The drift page of 2026-03-16 to 2026-03-22</a>'
+    for address in ("/models/sentiment", "/models/sentiment/versions/2"):
+        assert kept in viewer.get(f"/maeari{address}").text
+
+
 def test_a_registered_model_that_is_not_live_asks_for_approval(viewer, filled):
     with psycopg2.connect(filled) as connection, connection.cursor() as cursor:
         cursor.execute(

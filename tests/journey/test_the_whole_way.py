@@ -166,12 +166,12 @@ def test_the_decline_is_called_within_two_windows_and_nothing_before(query):
 
 
 def test_the_question_shows_the_decline_with_its_page_as_it_was(query, stack, question):
-    ((watched,),) = query(
-        "select evidence -> 'watched' from ops.release_requests where model = 'sentiment' and outcome = 'waiting'"
+    ((seen,),) = query(
+        "select evidence -> 'monitoring' from ops.release_requests where model = 'sentiment' and outcome = 'waiting'"
     )
-    assert (watched["verdict"], watched["end"]) == ("declined", "2026-05-31")
-    assert "<html" in (stack.home / "reports" / watched["page"]).read_text()[:2000].lower()
-    assert watched["page"] in question["body"]
+    assert (seen["verdict"], seen["end"]) == ("declined", "2026-05-31")
+    assert "<html" in (stack.home / "reports" / seen["page"]).read_text()[:2000].lower()
+    assert seen["page"] in question["body"]
 
 
 def test_the_newest_window_has_a_drift_report(query, stack):

@@ -290,11 +290,11 @@ def test_the_question_tells_how_the_live_version_does_and_shows_the_page_that_wa
         "start": "2026-05-25", "end": "2026-05-31", "verdict": "declined", "page": "frozen/abc.html",
         "reasons": ["Inputs: [a](b) | *moved*."],
     }  # fmt: skip
-    body = approval_body(evidence(watched=seen), 7)
+    body = approval_body(evidence(monitoring=seen), 7)
     assert "From 2026-05-25 to 2026-05-31, monitoring says of version 2: **declined**." in body
     assert "\\[a\\]\\(b\\) \\| \\*moved\\*" in body
     assert "[The drift page of these days, as it was](/maeari/reports/frozen/abc.html)" in body
-    assert "as it was" not in approval_body(evidence(watched=seen | {"page": None}), 7)
+    assert "as it was" not in approval_body(evidence(monitoring=seen | {"page": None}), 7)
 
 
 def test_the_question_about_leavers_speaks_of_customers_ranks_and_budget():
