@@ -1,9 +1,11 @@
 """Settings from the environment, and the secrets and ports that the one-machine stack keeps in `MAEARI_HOME`."""
 
+import fcntl
 import json
 import os
 import secrets as random_secrets
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,7 +19,7 @@ from maeari.errors import SettingsError
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
-Role = Literal["crawler", "importer", "dbt", "ml", "monitor", "web", "analyst", "release"]
+Role = Literal["crawler", "importer", "dbt", "ml", "monitor", "web", "analyst", "release", "skill"]
 ROLES: tuple[Role, ...] = get_args(Role)
 AirflowUser = Literal["admin", "approver", "demo-approver", "viewer", "robot"]
 AIRFLOW_USERS: tuple[AirflowUser, ...] = get_args(AirflowUser)
@@ -37,6 +39,7 @@ class Secrets(BaseModel):
     fernet_key: SecretStr
     api_secret_key: SecretStr
     jwt_secret: SecretStr
+    skill: SecretStr
     roles: dict[Role, SecretStr]
     airflow_users: dict[AirflowUser, SecretStr]
 
@@ -118,6 +121,10 @@ class Settings(BaseSettings):
             os.environ.get(f"MAEARI_{role.upper()}_PASSWORD") or load_secrets(self.home).roles[role].get_secret_value()
         )
 
+    def skill_secret(self) -> str:
+        """What a messenger's server must send to the book bot: `MAEARI_SKILL_SECRET`, else the generated one."""
+        return os.environ.get("MAEARI_SKILL_SECRET") or load_secrets(self.home).skill.get_secret_value()
+
     def author_key(self) -> bytes:
         """The secret key of author hashes: `MAEARI_AUTHOR_KEY`, else the generated one."""
         given = os.environ.get("MAEARI_AUTHOR_KEY") or load_secrets(self.home).author_key.get_secret_value()
@@ -126,18 +133,53 @@ class Settings(BaseSettings):
 
 @cache
 def load_secrets(home: Path) -> Secrets:
-    """Read `secrets.json` of a `MAEARI_HOME`, generating it with mode 0600 the first time."""
+    """Read `secrets.json` of a `MAEARI_HOME`, generating it with mode 0600 the first time.
+
+    What a later Maeari needs beside it is added; what is there is never changed.
+    """
     home.mkdir(parents=True, exist_ok=True)
     file = home / "secrets.json"
     if not file.exists():
         # Written whole before it has its name: of processes that start together, one gives the secrets to all.
-        handle, written = tempfile.mkstemp(dir=home)
-        with os.fdopen(handle, "w") as stream:
-            json.dump(_generate(), stream, indent=2)
         with suppress(FileExistsError):
-            os.link(written, file)
-        os.unlink(written)
-    return Secrets.model_validate_json(file.read_text())
+            _write_whole(file, _generate(), os.link)
+    known = json.loads(file.read_text())
+    if missing := _missing(known):
+        with (home / "secrets.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            known = json.loads(file.read_text())
+            if missing := _missing(known):
+                _write_whole(file, _joined(known, missing), os.replace)
+        known = json.loads(file.read_text())
+    return Secrets.model_validate(known)
+
+
+def _write_whole(file: Path, secrets: dict, put: Callable[[str, Path], None]) -> None:
+    handle, written = tempfile.mkstemp(dir=file.parent)
+    try:
+        with os.fdopen(handle, "w") as stream:
+            json.dump(secrets, stream, indent=2)
+        put(written, file)
+    finally:
+        Path(written).unlink(missing_ok=True)
+
+
+def _missing(known: dict) -> dict:
+    """What is generated today and not among the secrets that are known."""
+    found = {}
+    for name, fresh in _generate().items():
+        if isinstance(fresh, dict):
+            added = {key: value for key, value in fresh.items() if key not in known.get(name, {})}
+            found |= {name: added} if added else {}
+        elif name not in known:
+            found[name] = fresh
+    return found
+
+
+def _joined(known: dict, missing: dict) -> dict:
+    return known | {
+        name: known.get(name, {}) | added if isinstance(added, dict) else added for name, added in missing.items()
+    }
 
 
 def _generate() -> dict:
@@ -152,6 +194,7 @@ def _generate() -> dict:
         "fernet_key": Fernet.generate_key().decode(),
         "api_secret_key": word(),
         "jwt_secret": random_secrets.token_urlsafe(64),
+        "skill": word(),
         "roles": {role: word() for role in ROLES},
         "airflow_users": {user: word() for user in AIRFLOW_USERS},
     }

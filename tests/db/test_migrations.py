@@ -32,14 +32,14 @@ def test_copied_text_arrives_as_it_was(warehouse):
         assert cursor.fetchall() == rows
 
 
-@pytest.mark.parametrize("role", ["crawler", "importer", "dbt", "ml", "monitor", "web", "analyst", "release"])
+@pytest.mark.parametrize("role", ["crawler", "importer", "dbt", "ml", "monitor", "web", "analyst", "release", "skill"])
 def test_no_role_may_write_deployments(warehouse, role):
     with pytest.raises(psycopg2.errors.InsufficientPrivilege), connect(role) as connection:  # noqa: SIM117
         with connection.cursor() as cursor:
             cursor.execute("update ops.deployments set approved_by = 'me'")
 
 
-@pytest.mark.parametrize("role", ["crawler", "importer", "dbt", "ml", "monitor", "web", "analyst"])
+@pytest.mark.parametrize("role", ["crawler", "importer", "dbt", "ml", "monitor", "web", "analyst", "skill"])
 def test_only_release_may_promote(warehouse, role):
     with pytest.raises(psycopg2.errors.InsufficientPrivilege), connect(role) as connection:  # noqa: SIM117
         with connection.cursor() as cursor:

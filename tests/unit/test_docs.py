@@ -97,7 +97,7 @@ def test_settings_exist(page):
     from maeari.settings import ROLES, Settings
 
     known = {f"MAEARI_{field.upper()}" for field in Settings.model_fields} | {"MAEARI_AS_OF"}
-    known |= {f"MAEARI_{role.upper()}_PASSWORD" for role in ROLES} | {"MAEARI_AUTHOR_KEY"}
+    known |= {f"MAEARI_{role.upper()}_PASSWORD" for role in ROLES} | {"MAEARI_AUTHOR_KEY", "MAEARI_SKILL_SECRET"}
     for file in (CHECKOUT / "tests").rglob("test_*.py"):
         known |= set(re.findall(r"environ\.get\(\"(MAEARI_\w+)\"", file.read_text()))
     assert set(re.findall(r"\bMAEARI_[A-Z_]+\b", page.read_text())) <= known
