@@ -6,7 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from imports.errors import ImportRefused
-from imports.load import load_authors, load_events
+from imports.load import load_authors, load_books, load_events
 from imports.mapping import read_mapping
 from maeari.postgres import advisory_lock, connect
 from maeari.redaction import redact
@@ -56,10 +56,14 @@ def import_inbox(as_of: date, source: str | None = None) -> dict:
 
 
 def landed_since(moment: datetime | None = None) -> bool:
-    """Whether an import that finished after the moment brought links, or events or until when they are complete."""
+    """Whether an import that finished after the moment brought anything, or says until when events are complete.
+
+    What readers tell the book bot is no import: it waits for the next build.
+    """
     with connect("importer") as connection, connection.cursor() as cursor:
         cursor.execute(
-            "select exists (select from ops.loads where outcome = 'finished' and (landed > 0 or kind = 'events') "
+            "select exists (select from ops.loads where outcome = 'finished' "
+            "and (kind = 'events' or (kind in ('authors', 'books') and landed > 0)) "
             "and (%(moment)s::timestamptz is null or finished_at > %(moment)s))",
             {"moment": moment},
         )
@@ -71,10 +75,10 @@ def _import(file: Path, source: str, as_of: date) -> dict:
     if not mapping_file.is_file():
         raise ImportRefused(
             f"{source} has no {MAPPING} in the inbox, so the columns have no meaning. Write one with lines such as "
-            "customer_id: COLUMN and occurred_at: COLUMN."
+            "customer_id: COLUMN and occurred_at: COLUMN, or kind: books, book_id: COLUMN and title: COLUMN."
         )
     mapping = read_mapping(mapping_file)
-    load = load_events if mapping.kind == "events" else load_authors
+    load = {"events": load_events, "authors": load_authors, "books": load_books}[mapping.kind]
     return load([file], source, mapping, as_of=as_of)
 
 
