@@ -1,4 +1,4 @@
-"""Imports what lies in the inbox: a folder for each source, with its mapping and its files."""
+"""Imports what lies in the inbox: a folder for each source, with its mappings and its files."""
 
 import os
 from contextlib import suppress
@@ -13,6 +13,8 @@ from maeari.redaction import redact
 from maeari.settings import Settings
 
 MAPPING, DONE, REFUSED = "mapping.yml", "done", ".refused.txt"
+OWN_MAPPING = f".{MAPPING}"
+"""Of the files whose names begin with what stands before it."""
 
 
 def waiting(source: str | None = None) -> dict[str, list[Path]]:
@@ -71,7 +73,7 @@ def landed_since(moment: datetime | None = None) -> bool:
 
 
 def _import(file: Path, source: str, as_of: date) -> dict:
-    mapping_file = file.parent / MAPPING
+    mapping_file = _mapping_of(file)
     if not mapping_file.is_file():
         raise ImportRefused(
             f"{source} has no {MAPPING} in the inbox, so the columns have no meaning. Write one with lines such as "
@@ -82,11 +84,21 @@ def _import(file: Path, source: str, as_of: date) -> dict:
     return load([file], source, mapping, as_of=as_of)
 
 
+def _mapping_of(file: Path) -> Path:
+    """The mapping for files that begin as this one does, the longest beginning first; else that of the folder."""
+    own = [found for found in file.parent.glob(f"?*{OWN_MAPPING}") if file.name.startswith(_begins_with(found))]
+    return max(own, key=lambda found: len(_begins_with(found)), default=file.parent / MAPPING)
+
+
+def _begins_with(mapping_file: Path) -> str:
+    return mapping_file.name.removesuffix(OWN_MAPPING)
+
+
 def _is_data(file: Path) -> bool:
     return (
         file.is_file()
         and not file.name.startswith(".")
-        and not file.name.endswith((".part", REFUSED))
+        and not file.name.endswith((".part", REFUSED, OWN_MAPPING))
         and file.name != MAPPING
     )
 

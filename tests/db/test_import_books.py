@@ -156,10 +156,17 @@ def test_a_file_of_which_most_cannot_be_taken_is_refused_whole(load):
 def test_the_inbox_and_the_command_take_books_too(warehouse, maeari_home, tmp_path):
     folder = maeari_home / "inbox" / "bookshop"
     folder.mkdir(parents=True)
-    (folder / "mapping.yml").write_text("kind: books\nbook_id: id\ntitle: name\nsubjects: =소설\n")
+    (folder / "mapping.yml").write_text("kind: authors\nauthor: name\ncustomer_id: id\n")
+    (folder / "book.mapping.yml").write_text("kind: books\nbook_id: isbn\ntitle: name\n")
+    (folder / "books.mapping.yml").write_text("kind: books\nbook_id: id\ntitle: name\nsubjects: =소설\n")
     (folder / "books.csv").write_text("id,name\n1,첫째\n2,둘째\n")
+    (folder / "members.csv").write_text("id,name\n1,김메아리\n")
     assert not landed_since()
-    assert import_inbox(DAY, "bookshop")["landed"] == 2
+    assert {load["kind"]: load["landed"] for load in import_inbox(DAY, "bookshop")["loads"]} == {
+        "books": 2,
+        "authors": 1,
+    }
+    assert sorted(file.name for file in (folder / "done").iterdir()) == ["books.csv", "members.csv"]
     assert landed_since()
     file = tmp_path / "more.csv"
     file.write_text("id,name\n2,둘째\n3,셋째\n")
