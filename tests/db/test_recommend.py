@@ -92,6 +92,7 @@ def test_books_and_readings_are_those_of_the_day(shop):
     readings = read_readings(books.book_ids, AS_OF)
     assert readings.readers == [f"reader-{reader:02d}" for reader in range(60)]
     assert {len(one) for one in readings.sequences} == {4}
+    assert set(readings.newest_at) == {clock.start_of_day(AS_OF - timedelta(days=297))}
     assert "reader-93" in read_readings(books.book_ids, AS_OF + timedelta(days=1)).readers
     assert read_books(SOURCE, AS_OF - timedelta(days=400)).book_ids == []
 
@@ -100,7 +101,8 @@ def test_a_version_is_registered_and_answers_as_it_was_trained(shop):
     from ml import registry
     from ml.errors import TooFewRows
     from ml.recommend.config import RecommendConfig
-    from ml.recommend.train import MODEL, train
+    from ml.recommend.predict import MODEL
+    from ml.recommend.train import train
 
     with pytest.raises(TooFewRows, match="training needs 100"):
         train(SOURCE, AS_OF)
@@ -111,4 +113,8 @@ def test_a_version_is_registered_and_answers_as_it_was_trained(shop):
     offered = model.recommend([BOOKS[1], BOOKS[3]], None, [BOOKS[5]], 2)
     assert {one.book_id for one in offered} == {BOOKS[7], BOOKS[9]}
     assert BOOKS[-1] in [one.book_id for one in model.recommend([], "국물과 양념", [], 6)]
-    assert registry.registered(MODEL, trained.version).card["cold_books"] == 1
+    data = registry.registered(MODEL, trained.version).card["data"]
+    assert (data["source"], data["cold_books"]) == (SOURCE, 1)
+    assert train(None, AS_OF, RecommendConfig(min_readers=10)).source == SOURCE
+    with pytest.raises(TooFewRows, match="Nothing that marts.dim_subjects has was bought by 2025-01-01"):
+        train(None, date(2025, 1, 1))
