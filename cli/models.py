@@ -359,6 +359,21 @@ def score_topics(
     console.print(scored)
 
 
+@score_app.command("recommend")
+def score_recommend(as_of: AsOf = None) -> None:
+    """Store the live version's vectors of books, and of those that came since its training. Safe to repeat.
+
+    Example: `maeari score recommend`
+    """
+    from ml.recommend.vectors import store_live
+
+    with console.status("Storing the vectors of books …"):
+        stored = store_live(clock.today(as_of))
+    if stored["version"] is None:
+        raise MaeariError("No version of recommend is live. `maeari train recommend` makes one; a person releases it.")
+    console.print(stored)
+
+
 @score_app.command("churn")
 def score_churn(as_of: AsOf = None) -> None:
     """Score the customers of each month end, and of the last complete day, who are not scored yet. Safe to repeat.
