@@ -44,6 +44,16 @@ _READINGS = """
     select customer_id, item_id, occurred_at from purchases order by customer_id, occurred_at, event_key
 """
 
+_PURCHASES = """
+    select item_id
+    from marts.fct_events
+    where customer_id = %(customer)s
+        and event_type = 'purchase'
+        and coalesce(quantity, 1) > 0
+        and occurred_at < %(known_until)s
+    order by occurred_at, event_key
+"""
+
 _BOUGHT_SOURCE = """
     select subjects.source
     from marts.dim_subjects as subjects
@@ -144,3 +154,11 @@ def read_readings(book_ids: Sequence[str], as_of: date) -> Readings:
             found.sequences.append(np.array([places[book_id] for _, book_id, _ in bought]))
             found.newest_at.append(bought[-1][2])
     return found
+
+
+def read_purchases(customer: str, as_of: date) -> list[str]:
+    """What a customer bought by the end of `as_of`, each once, oldest first; nothing of one who is not known."""
+    parameters = {"customer": customer, "known_until": clock.end_of_day(as_of)}
+    with postgres.connect("ml") as connection, connection.cursor() as cursor:
+        cursor.execute(_PURCHASES, parameters)
+        return list(dict.fromkeys(item_id for (item_id,) in cursor.fetchall()))
