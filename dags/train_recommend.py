@@ -6,8 +6,9 @@ registers a challenger with its card, and hands it on to `release_model`; nothin
 one more version, whose question supersedes the earlier one's.
 
 By hand: trigger with `{"as_of": "2026-03-31"}` to train as of a past day, with `{"source": "my_shop"}` for the books of
-another source than the one bought most, with `{"config": {"item_epochs": 20}}` to choose yourself, and with
-`"is_replay": true` when the release shall count as the past of a demo.
+another source than the one bought most, with `{"analyse": false}` to use the reviews that are analysed already and no
+more, with `{"config": {"item_epochs": 20}}` to choose yourself, and with `"is_replay": true` when the release shall
+count as the past of a demo.
 
 **If it fails:** `TooFewRows` says how many readers bought two or more books and how many are needed: look at
 `import_events` and `build_warehouse`, and whether the shop's item ids are those of the reviews' subjects. `maeari train
@@ -16,7 +17,8 @@ recommend` does the same without Airflow.
 
 from datetime import timedelta
 
-from airflow.sdk import Asset, CronTriggerTimetable, Metadata, dag, task
+from airflow.sdk import Asset, CronTriggerTimetable, Metadata, TriggerRule, dag, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from maeari import assets, clock
 from maeari.clock import business_day
@@ -39,9 +41,11 @@ def train_recommend():
         from ml.texts.analyse import analyse
         from ml.texts.collection import Collection
 
+        if not (dag_run.conf or {}).get("analyse", True):
+            raise AirflowSkipException("The run was asked not to.")
         return analyse(Collection.reviews, business_day(dag_run))
 
-    @task(outlets=[RECOMMEND_CHALLENGER])
+    @task(outlets=[RECOMMEND_CHALLENGER], trigger_rule=TriggerRule.NONE_FAILED)
     def train(dag_run=None):
         from ml.recommend.config import RecommendConfig
         from ml.recommend.train import train

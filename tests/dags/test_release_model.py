@@ -182,3 +182,13 @@ def test_training_does_not_make_up_for_the_month_that_has_begun(bag, dag_id):
     assert dag.start_date is None
     assert all(task.start_date is None for task in dag.tasks)
     assert not dag.catchup
+
+
+def test_a_run_that_shall_not_analyse_trains_all_the_same(bag):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    dag = bag.dags["train_recommend"]
+    with pytest.raises(AirflowSkipException):
+        dag.get_task("analyse").python_callable(run_of(conf={"analyse": False}))
+    assert dag.get_task("train").upstream_task_ids == {"analyse"}
+    assert dag.get_task("train").trigger_rule == "none_failed"

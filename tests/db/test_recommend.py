@@ -178,3 +178,13 @@ def release(version: int) -> None:
             " evidence, is_replay) values ('recommend', %s, now(), now(), 'approver', now(), '{}', false)",
             (version,),
         )
+
+
+def test_without_an_analysed_review_the_words_are_those_of_the_titles(shop):
+    from ml.recommend.sequences import read_books
+
+    with postgres.connect("owner") as connection, connection.cursor() as cursor:
+        cursor.execute("delete from predictions.text_terms")
+    books = read_books(SOURCE, AS_OF + timedelta(days=1), but=set(BOOKS[1:]))
+    assert books.book_ids == [BOOKS[0], NEW]
+    assert books.words[1] == ["고래", "등대"]
