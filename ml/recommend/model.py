@@ -1,6 +1,7 @@
 """A recommender of books as plain arrays: fitted once, answers in milliseconds, and says why it offers each."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -180,7 +181,7 @@ class BookRecommender(BaseEstimator):
 
     @property
     def _config(self) -> RecommendConfig:
-        return RecommendConfig(**(self.config or {}))
+        return _read_config(tuple(sorted((self.config or {}).items())))
 
     def _places(self, book_ids: Collection[str]) -> np.ndarray:
         """The places of known books in the order given, each where it is named last."""
@@ -283,6 +284,11 @@ class BookRecommender(BaseEstimator):
     def _said(self, number: int, book: int) -> float:
         row = slice(*self.posting_offsets_[number : number + 2])
         return float(self.posting_weights_[row][self.posting_books_[row] == book].sum())
+
+
+@cache
+def _read_config(said: tuple) -> RecommendConfig:
+    return RecommendConfig(**dict(said))
 
 
 def words_of(text: str | None) -> list[str]:

@@ -1,5 +1,6 @@
 """The rules around the recommender: no other edition of what was read, one book of a series, few by one author."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -46,14 +47,10 @@ class Shelf:
         self._series, self._series_numbers = _numbered(book and book.series for book in books)
         self._authors, _ = _numbered(book and book.author for book in books)
         self._volumes = np.array([_volume(book) for book in books], float)
-
-    def __contains__(self, book_id: str) -> bool:
-        """Whether the model knows the book."""
-        return book_id in self._places
-
-    def allows(self, book_id: str, mask: np.ndarray) -> bool:
-        """Whether the model knows the book and a mask over its books allows it."""
-        return book_id in self._places and bool(mask[self._places[book_id]])
+        self._in_work, self._in_series = _Groups(self._works), _Groups(self._series)
+        self._open = self._is_known.copy()
+        for number in range(len(self._series_numbers)):
+            self._keep_next(self._open, number, -np.inf)
 
     def offer(
         self,
@@ -78,49 +75,75 @@ class Shelf:
         if among is not None:
             allowed &= among
         offered: list[Suggestion] = []
-        by_author = np.zeros(self._authors.max(initial=-1) + 2, int)
+        by_author: Counter[int] = Counter()
         keeps_to_authors = True
         while len(offered) < count:
-            open_now = allowed & self._has_room(by_author, len(offered)) if keeps_to_authors else allowed
+            open_now = self._with_room(allowed, by_author, len(offered)) if keeps_to_authors else allowed
             found = ask(2 * (count - len(offered)) + FIVE, open_now)
             if not found and not keeps_to_authors:
                 break
             keeps_to_authors = keeps_to_authors and bool(found)
             for one in found:
                 place = self._places[one.book_id]
-                full = keeps_to_authors and not self._has_room(by_author, len(offered))[place]
-                if len(offered) == count or not allowed[place] or full:
+                author = int(self._authors[place])
+                is_full = keeps_to_authors and author >= 0 and by_author[author] >= _most_of_an_author(len(offered))
+                if len(offered) == count or not allowed[place] or is_full:
                     continue
                 offered.append(one)
-                by_author[self._authors[place]] += 1
-                allowed &= self._works != self._works[place]
-                if self._series[place] >= 0:
-                    allowed &= self._series != self._series[place]
+                by_author[author] += 1
+                allowed[self._in_work.places(self._works[place])] = False
+                allowed[self._in_series.places(self._series[place])] = False
         return offered
 
     def _allowed(self, liked: Collection[str], read: Collection[str]) -> np.ndarray:
         """Of which books something may be offered: unread works, and of each series the volume that comes next."""
-        had = [book for book_id in (*liked, *read) if (book := self.catalogue.get(book_id)) is not None]
-        works = [self._work_numbers[_work(book)] for book in had if _work(book) in self._work_numbers]
-        unread = self._is_known & ~np.isin(self._works, works)
-        unread[[self._places[book_id] for book_id in (*liked, *read) if book_id in self._places]] = False
-        after = np.full(len(self._series_numbers) + 1, -np.inf)
+        allowed, read_places = self._open.copy(), set()
+        for book_id in {*liked, *read}:
+            if (book := self.catalogue.get(book_id)) is not None and _work(book) in self._work_numbers:
+                read_places.update(self._in_work.places(self._work_numbers[_work(book)]).tolist())
+            if book_id in self._places:
+                read_places.add(self._places[book_id])
+        had = np.fromiter(read_places, int, len(read_places))
+        after: dict[int, float] = dict.fromkeys(self._series[had].tolist(), -np.inf)
         for book_id in liked:
             book = self.catalogue.get(book_id)
             if book is not None and book.volume is not None and book.series in self._series_numbers:
                 number = self._series_numbers[book.series]
-                after[number] = max(after[number], book.volume)
-        later = unread & (self._volumes > after[self._series])
-        first, first_later = np.full((2, len(after)), np.inf)
-        np.minimum.at(first, self._series[unread], self._volumes[unread])
-        np.minimum.at(first_later, self._series[later], self._volumes[later])
-        has_later = np.zeros(len(after), bool)
-        has_later[self._series[later]] = True
-        return unread & ((self._series < 0) | (self._volumes == np.where(has_later, first_later, first)[self._series]))
+                after[number] = max(after.get(number, -np.inf), book.volume)
+        for number in after.keys() - {-1}:
+            allowed[self._in_series.places(number)] = self._is_known[self._in_series.places(number)]
+        allowed[had] = False
+        for number in after.keys() - {-1}:
+            self._keep_next(allowed, number, after[number])
+        return allowed
 
-    def _has_room(self, by_author: np.ndarray, position: int) -> np.ndarray:
-        most = MOST_OF_AN_AUTHOR * (position // FIVE + 1)
-        return (self._authors < 0) | (by_author[self._authors] < most)
+    def _keep_next(self, allowed: np.ndarray, series: int, after: float) -> None:
+        """Of a series keep the lowest allowed volume after one, or the lowest of all where none comes after it."""
+        places = self._in_series.places(series)
+        unread = places[allowed[places]]
+        later = unread[self._volumes[unread] > after]
+        candidates = later if len(later) else unread
+        if len(candidates):
+            allowed[unread[self._volumes[unread] != self._volumes[candidates].min()]] = False
+
+    def _with_room(self, allowed: np.ndarray, by_author: Counter[int], position: int) -> np.ndarray:
+        full = [author for author, books in by_author.items() if author >= 0 and books >= _most_of_an_author(position)]
+        return allowed & ~np.isin(self._authors, full) if full else allowed
+
+
+class _Groups:
+    """The places of each number of an array; of a negative one none."""
+
+    def __init__(self, numbers: np.ndarray):
+        self._order = np.argsort(numbers, kind="stable")
+        self._offsets = np.searchsorted(numbers[self._order], np.arange(numbers.max(initial=-1) + 2))
+
+    def places(self, number: int) -> np.ndarray:
+        return self._order[self._offsets[number] : self._offsets[number + 1]] if number >= 0 else self._order[:0]
+
+
+def _most_of_an_author(position: int) -> int:
+    return MOST_OF_AN_AUTHOR * (position // FIVE + 1)
 
 
 def _work(book: Book) -> str:
