@@ -1,6 +1,7 @@
 """A recommender of books as plain arrays: fitted once, answers in milliseconds, and says why it offers each."""
 
 from collections.abc import Collection, Sequence
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ NAMED_WORDS = 3
 
 
 class Why(NamedTuple):
-    """Why a book is offered: readers of a liked book, the words of a text, or that many read it."""
+    """Why a book is offered: readers of a liked book, the words of a text or of a liked book, or that many read it."""
 
     kind: Literal["liked", "words", "popular"]
     named: tuple[str, ...] = ()
@@ -79,8 +80,7 @@ class BookRecommender(BaseEstimator):
         self.posting_offsets_, self.posting_books_, self.posting_weights_ = said.indptr, said.indices, said.data
         self.word_vectors_, self.word_kept_, self.noise_vectors_ = word_space(texts, self.words_, config)
         self.usual_vector_ = np.zeros(config.text_vector_size, np.float32)
-        vectors = [self._folded(*counted(self.words_, text)) for text in texts]
-        self.text_vectors_ = np.array(vectors, np.float32).reshape(books, config.text_vector_size)
+        self.text_vectors_ = self.folded(texts)
         has_words = self.text_vectors_.any(axis=1)
         if has_words.any():
             # What all texts have in common says nothing about any, and of few texts it is nearly everything.
@@ -88,17 +88,29 @@ class BookRecommender(BaseEstimator):
             self.text_vectors_[has_words] = unit(self.text_vectors_[has_words] - self.usual_vector_)
         return self
 
-    def recommend(self, liked: Sequence[str], text: str | None, read: Collection[str], count: int) -> list[Suggestion]:
+    def recommend(
+        self,
+        liked: Sequence[str],
+        text: str | None,
+        read: Collection[str],
+        count: int,
+        among: np.ndarray | None = None,
+    ) -> list[Suggestion]:
         """At most `count` books, the best first: fewer only where no more are left.
 
         `liked` are book ids, oldest first; `text` is what is asked for, in any words; none of either gives what many
-        read. Neither `liked` nor `read` is offered again; ids that are not known are passed over.
+        read. Neither `liked` nor `read` is offered again; ids that are not known are passed over. `among` says of each
+        of `book_ids_` whether it may be offered.
         """
-        words = next(iter(morphemes([text[:LONGEST]]))) if text else []
-        return self.recommend_words(liked, keywords(words), read, count)
+        return self.recommend_words(liked, words_of(text), read, count, among)
 
     def recommend_words(
-        self, liked: Sequence[str], words: Sequence[str], read: Collection[str], count: int
+        self,
+        liked: Sequence[str],
+        words: Sequence[str],
+        read: Collection[str],
+        count: int,
+        among: np.ndarray | None = None,
     ) -> list[Suggestion]:
         """The same from the keywords of a text."""
         places = self._places(liked)
@@ -108,6 +120,8 @@ class BookRecommender(BaseEstimator):
         evidence = by_readers + by_words
         scores = evidence + self._config.popularity_weight * self.popularity_
         scores[places] = scores[self._places(read)] = -np.inf
+        if among is not None:
+            scores[~among] = -np.inf
         chosen = self._picked(scores, count)
         return [
             Suggestion(
@@ -117,6 +131,11 @@ class BookRecommender(BaseEstimator):
             )
             for book in chosen
         ]
+
+    def folded(self, texts: Sequence[Sequence[str]]) -> np.ndarray:
+        """The vector of each text's keywords beside `text_vectors_`, shape (texts, size); zeros where none is known."""
+        found = [self._folded(*counted(self.words_, text)) for text in texts]
+        return np.array(found, np.float32).reshape(len(texts), self._config.text_vector_size)
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)
@@ -162,7 +181,7 @@ class BookRecommender(BaseEstimator):
 
     @property
     def _config(self) -> RecommendConfig:
-        return RecommendConfig(**(self.config or {}))
+        return _read_config(tuple(sorted((self.config or {}).items())))
 
     def _places(self, book_ids: Collection[str]) -> np.ndarray:
         """The places of known books in the order given, each where it is named last."""
@@ -247,7 +266,10 @@ class BookRecommender(BaseEstimator):
         if by_readers > by_words:
             liked = liked[-self._config.last_books :]
             shares = [self._together(place, book) for place in liked]
-            return Why("liked", (str(self.book_ids_[liked[np.argmax(self._weights(len(liked)) * shares)]]),))
+            leading = liked[np.argmax(self._weights(len(liked)) * shares)]
+            # Nobody has read both where one is cold: their words are alike.
+            is_read = self.popularity_[book] > 0 and self.popularity_[leading] > 0
+            return Why("liked", (str(self.book_ids_[leading]),)) if is_read else Why("words")
         said = np.array([self._said(number, book) for number in numbers]) * asked
         telling = np.argsort(-said, kind="stable")[:NAMED_WORDS]
         return Why("words", tuple(self.words_[numbers[telling[said[telling] > 0]]].tolist()))
@@ -262,6 +284,16 @@ class BookRecommender(BaseEstimator):
     def _said(self, number: int, book: int) -> float:
         row = slice(*self.posting_offsets_[number : number + 2])
         return float(self.posting_weights_[row][self.posting_books_[row] == book].sum())
+
+
+@cache
+def _read_config(said: tuple) -> RecommendConfig:
+    return RecommendConfig(**dict(said))
+
+
+def words_of(text: str | None) -> list[str]:
+    """The keywords of what a reader asks for, in any words."""
+    return keywords(next(iter(morphemes([text[:LONGEST]])))) if text else []
 
 
 def _wrong(name: str, what: str) -> ArtifactChanged:
