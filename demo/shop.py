@@ -11,6 +11,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from demo.grammar import lines as lines_of
+from demo.grammar import texts, with_particle, words
 from demo.world import FIRST_TODAY, SEOUL, START, World
 
 TILL = "demo_shop"
@@ -43,6 +45,40 @@ customer_id: customer
 """
 
 
+BOOKS_MAPPING = """\
+# The shop's catalogue, which knows more of some books than of others.
+kind: books
+book_id: book
+title: title
+author: writer
+description: description
+subjects: genre
+series: series
+volume: volume
+edition_of: edition_of
+pages: pages
+published_on: published_on
+"""
+UNKNOWN_SHARE = 0.08
+NEW_EDITIONS = 2
+VOLUMES = 3
+
+
+class ListedBook(NamedTuple):
+    """A book as the catalogue lists it; what the shop does not know is empty."""
+
+    book: str
+    title: str
+    writer: str
+    description: str
+    genre: str
+    series: str
+    volume: int | str
+    edition_of: str
+    pages: int | str
+    published_on: date | str
+
+
 class Line(NamedTuple):
     """A line as the till writes it."""
 
@@ -68,6 +104,14 @@ def deliver(world: World, inbox: Path, until: date) -> list[Path]:
     A delivery's name says its days, so that an earlier one is known wherever the inbox keeps it.
     """
     written = _deliver(inbox / TILL, EVENTS_MAPPING, "lines", Line, lambda since: lines(world, since, until), until)
+    bookshop = inbox / SITES["bookshop"]
+    # It never changes: the world has its books from the first day on.
+    if not any(bookshop.rglob("catalogue_*.csv.gz")):
+        catalogue = _deliver(
+            bookshop, BOOKS_MAPPING, "catalogue", ListedBook, lambda since: catalogue_of(world), until,
+            mapping_name="catalogue.mapping.yml",
+        )  # fmt: skip
+        written += catalogue
     for section, source in SITES.items():
         written += _deliver(
             inbox / source,
@@ -104,6 +148,41 @@ def authors(world: World, section: str, since: date = START, until: date = FIRST
         for author, day in first_days.items()
         if day >= since and _random(world, "told", author.customer).random() < KNOWN_AUTHOR_SHARE
     ]
+
+
+def catalogue_of(world: World) -> list[ListedBook]:
+    """The world's books with what the shop says of them, and a few new editions that nobody has bought yet."""
+    said, series_of, listed = texts("catalogue"), {}, []
+    for book in world.books:
+        if book.genre in said["series"] and len(series_of.setdefault(book.genre, [])) < VOLUMES:
+            series_of[book.genre].append(book.book_id)
+    for book in world.books:
+        lot = _random(world, "catalogue", book.book_id)
+        setting, mood = lot.choice(words(said["settings"][book.genre])), lot.choice(words(said["moods"]))
+        sentence = lot.choice(lines_of(said["sentences"][book.genre])).format_map(
+            {"setting": setting, "setting을": with_particle(setting, "을"), "mood": mood}
+        )
+        description = f"{sentence} {lot.choice(words(said['uses'][book.genre]))}"
+        pages, published_on = lot.randrange(96, 560, 4), date(1995, 1, 1) + timedelta(days=lot.randrange(10_800))
+        volumes = series_of.get(book.genre, [])
+        in_series = book.book_id in volumes
+        listed.append(
+            ListedBook(
+                book.book_id,
+                book.title,
+                "" if lot.random() < UNKNOWN_SHARE else book.writer,
+                "" if lot.random() < UNKNOWN_SHARE else description,
+                book.genre,
+                said["series"][book.genre] if in_series else "",
+                volumes.index(book.book_id) + 1 if in_series else "",
+                "",
+                "" if lot.random() < UNKNOWN_SHARE else pages,
+                "" if lot.random() < UNKNOWN_SHARE else published_on,
+            )
+        )
+    for number, book in enumerate(listed[-NEW_EDITIONS:], len(listed) + 1):
+        listed.append(book._replace(book=f"book-{number:03d}", title=f"{book.title} (개정판)", edition_of=book.book))
+    return listed
 
 
 def _returns(world: World, since: date, until: date) -> Iterator[Line]:
@@ -148,7 +227,13 @@ def _random(world: World, *what: object) -> Random:
 
 
 def _deliver(
-    folder: Path, mapping: str, name: str, row: type, rows_since: Callable[[date], Iterator | list], until: date
+    folder: Path,
+    mapping: str,
+    name: str,
+    row: type,
+    rows_since: Callable[[date], Iterator | list],
+    until: date,
+    mapping_name: str = "mapping.yml",
 ) -> list[Path]:
     """Write the rows since the last delivery as one file, whole before it has its name; nothing when there are none."""
     days = [
@@ -159,7 +244,7 @@ def _deliver(
     if since > until:
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "mapping.yml").write_text(mapping.format(until=until), encoding="utf-8")
+    (folder / mapping_name).write_text(mapping.format(until=until), encoding="utf-8")
     file = folder / f"{name}_{since}_{until}.csv.gz"
     unfinished = folder / f".{file.name}.part"
     # Without the time of writing in it, so that the same days make the same file.

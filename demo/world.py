@@ -33,6 +33,9 @@ BUYING_SHARE = 0.85
 HORIZON_DAYS = 60
 CAFE_SHARE = 0.65
 FORMAL_SHARE = 0.34
+FAVOURITE, SECOND_FAVOURITE = 12.0, 5.0
+"""How much likelier a customer buys a book of the favourite genres than another one."""
+TASTE = 1
 GAP_WEEKS = 4
 GAP_SHARE = 0.65
 EVENT_WEEK = 58
@@ -156,6 +159,7 @@ class World:
         self._review_weeks = 0
         self._customers: list[Customer] = []
         self._customer_weeks = -1
+        self._tastes: dict[str, np.ndarray] = {}
 
     @cached_property
     def stores(self) -> tuple[Store, ...]:
@@ -352,6 +356,10 @@ class World:
             random.integers(0, 25, len(visitors)),
         )
         quantities = 1 + random.binomial(2, 0.2, len(visitors))
+        # Taste draws its own numbers, so that it changes nothing but which book is bought.
+        lots = np.random.default_rng([self.config.seed & 0xFFFFFFFF, week, TASTE]).random(len(visitors))
+        for row in np.flatnonzero(at_shop):
+            books[row] = np.searchsorted(self._taste(active[visitors[row]]), lots[row], side="right")
         events = []
         for number, row in enumerate(order.tolist()):
             customer, moment = active[visitors[row]], start + timedelta(seconds=int(seconds[row]))
@@ -377,6 +385,17 @@ class World:
                 )
             )
         return events
+
+    def _taste(self, customer: Customer) -> np.ndarray:
+        """How likely the customer is to buy each book or one before it, shape (books,): of two genres most."""
+        if customer.customer_id not in self._tastes:
+            random = self._random("taste", customer.customer_id)
+            first, second = random.sample(words(texts("names")["genres"]), 2)
+            weights = {first: FAVOURITE, second: SECOND_FAVOURITE}
+            wanted = np.cumsum([weights.get(book.genre, 1.0) for book in self.books])
+            # So that no lot, which is below 1, lies beyond the last book.
+            self._tastes[customer.customer_id] = np.append(wanted[:-1] / wanted[-1], 1.0)
+        return self._tastes[customer.customer_id]
 
     def _articles_of(self, week: int) -> list[Article]:
         random, news, names = self._random("articles", week), texts("news"), texts("names")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from demo.shop import LONGEST_RETURN_DAYS, SITES, TILL, authors, deliver, lines
+from demo.shop import LONGEST_RETURN_DAYS, NEW_EDITIONS, SITES, TILL, VOLUMES, authors, catalogue_of, deliver, lines
 from demo.world import START, World, WorldConfig
 
 FIRST_DAY = START + timedelta(weeks=4, days=-1)
@@ -52,7 +52,7 @@ def test_nothing_is_delivered_twice_wherever_the_inbox_keeps_its_files(world, in
 def test_the_same_days_make_the_same_files(world, inbox, tmp_path):
     deliver(World(world.config), tmp_path, FIRST_DAY)
     written = sorted(tmp_path.rglob("*.csv.gz"))
-    assert len(written) == 3
+    assert len(written) == 4
     for file in written:
         (kept,) = inbox.rglob(f"{file.parent.name}/**/{file.name}")
         assert file.read_bytes() == kept.read_bytes()
@@ -81,10 +81,31 @@ def test_the_till_adds_lines_to_the_events_and_changes_none(world):
 def test_most_authors_told_the_shop_their_name(world, inbox):
     for section, source in SITES.items():
         wrote = {(r.author, r.truth.customer_id) for r in world.reviews(LATER_DAY) if r.section == section}
-        files = sorted(inbox.glob(f"{source}/*.csv.gz"))
+        files = sorted(inbox.glob(f"{source}/authors_*.csv.gz"))
         told = [(row["nickname"], row["customer"]) for file in files for row in rows(file)]
         assert len(files) == 2
         assert len(set(told)) == len(told)
         assert set(told) < wrote
         assert 0.9 < len(told) / len(wrote) < 1
         assert {tuple(author) for author in authors(world, section, until=LATER_DAY)} == set(told)
+
+
+def test_the_catalogue_is_delivered_once_and_lists_every_book(world, inbox):
+    (file,) = inbox.glob(f"{SITES['bookshop']}/**/catalogue_*.csv.gz")
+    listed = rows(file)
+    assert [row["book"] for row in listed[:-NEW_EDITIONS]] == [book.book_id for book in world.books]
+    assert all(row["title"] and row["genre"] for row in listed)
+    assert "kind: books" in (inbox / SITES["bookshop"] / "catalogue.mapping.yml").read_text()
+
+
+def test_the_catalogue_knows_less_of_some_books_and_holds_series_and_new_editions(world):
+    listed = catalogue_of(world)
+    known = {book.book_id for book in world.books}
+    for field in ("writer", "description", "pages", "published_on"):
+        assert 0 < sum(getattr(book, field) == "" for book in listed) < len(listed) / 4, field
+    volumes = Counter(book.series for book in listed if book.volume != "")
+    assert len(volumes) == 3
+    assert set(volumes.values()) <= set(range(1, VOLUMES + 1))
+    editions = [book for book in listed if book.edition_of]
+    assert len(editions) == NEW_EDITIONS
+    assert all(book.edition_of in known and book.book not in known for book in editions)
