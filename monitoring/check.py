@@ -251,10 +251,12 @@ def _bad_labels(connection: Connection, source: Source) -> Iterator[str]:
                     f"{labels.value}; wanted one label per id. Keep the one that counts in a query: "
                     f"{_ids(labels.id, [row[3:] for row in rows])}."
                 )
+        is_or_not = ("not in (0, 1)", "true or false, or 1 or 0")
         refused, wanted = {
-            "binary": ("not in (0, 1)", "true or false, or 1 or 0"),
+            "binary": is_or_not,
             "multiclass": ("= -1", f"one of the classes {', '.join(policy.classes)}"),
             "regression": ("in ('NaN', 'Infinity', '-Infinity')", "a number"),
+            "rate": is_or_not,
         }[policy.task]
         cursor.execute(
             sql.SQL("select count(*) over (), {}::text, {} from {} where {} {} limit {}").format(

@@ -17,7 +17,7 @@ MOST_CLASSES = 10
 Column = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w{0,62}$")]
 Table = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w{0,62}\.[^\W\d]\w{0,62}$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "regression", "rate"]
 Kind = Literal["numeric", "category"]
 Method = Literal["psi", "jensen_shannon", "wasserstein", "chi_square"]
 METHODS = {
@@ -70,8 +70,9 @@ class Predictions(_Rows):
     """An integer; null: everything is version 1."""
     updated_at: Column | None = None
     """A timestamptz of the row's last change; null: the newest `recompute_days` are redone each time."""
-    score: Column | dict[str, Column]
-    """The probability of the positive class, the predicted value, or each class with the column of its probability."""
+    score: Column | dict[str, Column] | None = None
+    """The probability of the positive class, the predicted value, or each class with the column of its probability;
+    null of a rate."""
     threshold: Share = 0.5
     """From which probability on a binary prediction is positive."""
     features: dict[Column, Kind] = {}
@@ -86,7 +87,7 @@ class Labels(_Rows):
     value: Column
     """True or false (1 or 0), the class, or the true value; null is not known."""
     positive: str | None = None
-    """Of a binary task whose labels are words: the one that is positive."""
+    """Of a binary task or a rate whose labels are words: the one that is positive."""
     known_at: Column | None = None
     """A date or timestamptz; null: a label is known `after_days` after its prediction."""
     after_days: int = Field(ge=0)
@@ -148,6 +149,11 @@ class Policy(_Part):
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
         score, classes = self.predictions.score, self.classes
+        if (self.task == "rate") != (score is None):
+            raise ValueError(
+                "a rate has no score, and every other task has one: "
+                + ("leave score out" if self.task == "rate" else f"name its column, the task is {self.task}")
+            )
         if (self.task == "multiclass") != isinstance(score, dict):
             raise ValueError(
                 "score is one column for a binary or regression task, and a mapping of each class to its column for a "
@@ -160,8 +166,8 @@ class Policy(_Part):
                 f"labels.id has {len(self.labels.id)} columns and predictions.id {len(self.predictions.id)}; a label "
                 "is found by all of them, in the same order"
             )
-        if self.labels.positive is not None and self.task != "binary":
-            raise ValueError(f"labels.positive is for a binary task; the task is {self.task}, so leave it out")
+        if self.labels.positive is not None and self.task not in ("binary", "rate"):
+            raise ValueError(f"labels.positive is for a binary task or a rate; leave it out, the task is {self.task}")
         if self.min_labelled_rows > self.min_rows:
             raise ValueError(
                 f"min_labelled_rows is {self.min_labelled_rows} and min_rows {self.min_rows}; "
@@ -183,8 +189,10 @@ class Policy(_Part):
 
     @property
     def scores(self) -> tuple[str, ...]:
-        """The columns of the score: one, or one a class."""
+        """The columns of the score: one, or one a class; none of a rate."""
         score = self.predictions.score
+        if score is None:
+            return ()
         return tuple(score.values()) if isinstance(score, dict) else (score,)
 
 

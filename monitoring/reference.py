@@ -131,7 +131,7 @@ def _make(reader: Connection, source: Source, as_of: date) -> Reference:
         else:
             columns[name] = Categories(_kept(reader, source, name, days))
     segments = {name: _kept(reader, source, name, days) for name in predictions.segments}
-    scores = [values[:, sources.FIRST_SCORE + place] for place in range(len(policy.scores))]
+    scores = [values[:, sources.FIRST_SCORE + place] for place in range(source.scores)]
     return Reference(reference_id(policy), columns, segments, tuple(_score_bins(policy, score) for score in scores))
 
 
@@ -193,7 +193,9 @@ def _quantile_edges(ordered: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 
 def _score_bins(policy: Policy, score: np.ndarray) -> Numbers:
-    """Equal bins of a probability, with the threshold as an edge; quantiles of a predicted value."""
+    """Equal bins of a probability, with the threshold as an edge; quantiles of a predicted value; one bin of a rate."""
+    if policy.task == "rate":
+        return numbers(np.empty(0))
     own = numbers(score)
     if policy.task == "regression":
         return own

@@ -69,12 +69,16 @@ class Source:
     @property
     def fields(self) -> int:
         """How many fields a row has."""
-        predictions = self.policy.predictions
-        return FIRST_SCORE + len(self.policy.scores) + len(predictions.features) + len(predictions.segments)
+        return self.first_segment + len(self.policy.predictions.segments)
+
+    @property
+    def scores(self) -> int:
+        """How many scores a row has; where the policy names none it has one all the same, which is always 1."""
+        return max(len(self.policy.scores), 1)
 
     @property
     def first_feature(self) -> int:
-        return FIRST_SCORE + len(self.policy.scores)
+        return FIRST_SCORE + self.scores
 
     @property
     def first_segment(self) -> int:
@@ -85,7 +89,8 @@ def describe(connection: Connection, policy: Policy) -> Source:
     """Look the policy's tables and columns up; PolicyError names every one that is missing or of the wrong type."""
     predictions, labels = policy.predictions, policy.labels
     types, label_types = _columns(connection, predictions), _columns(connection, labels)
-    label = {"binary": NUMBERS | {"boolean"}, "multiclass": ANY, "regression": NUMBERS}[policy.task]
+    is_or_not = NUMBERS | {"boolean"}
+    label = {"binary": is_or_not, "multiclass": ANY, "regression": NUMBERS, "rate": is_or_not}[policy.task]
     label = label if labels.positive is None else ANY
     wanted = [(column, ANY) for column in (*predictions.id, *predictions.segments)]
     wanted += [(predictions.at, MOMENTS), *((column, NUMBERS) for column in policy.scores)]
@@ -201,7 +206,7 @@ def select(source: Source, runs: list[Days], known_until: date, sample: float = 
         sql.SQL("({} - date '1970-01-01')::float8").format(day(source)),
         _number("p", predictions.version, "integer") if predictions.version else sql.SQL("1::float8"),
         _label(source, known_until),
-        *(_number("p", name, source.types[name]) for name in policy.scores),
+        *([_number("p", name, source.types[name]) for name in policy.scores] or [sql.SQL("1::float8")]),
         *features,
         *(hashed(column("p", name)) for name in predictions.segments),
     ]

@@ -13,10 +13,11 @@ from maeari import postgres
 from monitoring import crawls, pages, sketches, store
 from monitoring.distances import coarse_counts, distance, missing_share_difference, psi
 from monitoring.errors import NothingToWatch
-from monitoring.figures import Figure, Level, binary, estimator_error, multiclass, regression, segments
+from monitoring.figures import Figure, Level, binary, estimator_error, multiclass, rate, regression, segments
 from monitoring.figures.binary import ScoreCounts
 from monitoring.figures.decision import Decision, Limits, WindowFigures, decide
 from monitoring.figures.multiclass import ClassCounts
+from monitoring.figures.rate import LabelCounts
 from monitoring.figures.regression import ErrorCounts
 from monitoring.figures.segments import Counts
 from monitoring.metrics import ALL, Measured, Metric
@@ -48,9 +49,9 @@ SAME_ROWS = 0.9
 """Share of a window's rows that the version before must have scored along, so that both can be compared."""
 FAILED_CRAWLS = 0.5
 """Share of a source's crawls that must fail to be named."""
-MAIN = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error"}
+MAIN = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error", "rate": "like_rate"}
 """The figure that a verdict is about."""
-_TASKS = {"binary": binary, "multiclass": multiclass, "regression": regression}
+_TASKS = {"binary": binary, "multiclass": multiclass, "regression": regression, "rate": rate}
 Progress = Callable[[int, int], None]
 
 
@@ -299,6 +300,11 @@ def _counts(policy: Policy, window: WindowSketch) -> dict[str, Counts]:
         }
     if policy.task == "multiclass":
         return {segment: _class_counts(policy.classes, edges, one) for segment, one in window.scores.items()}
+    if policy.task == "rate":
+        return {
+            segment: LabelCounts(one.rows.sum(), one.labelled.sum(), one.positives.sum())
+            for segment, one in window.scores.items()
+        }
     threshold = policy.predictions.threshold
     return {
         segment: ScoreCounts(
@@ -317,7 +323,7 @@ def _class_counts(classes: tuple[str, ...], edges: np.ndarray, sketch: ScoreSket
 
 def _limits(policy: Policy) -> Limits:
     return Limits(
-        figure="negative mean absolute error" if policy.task == "regression" else "accuracy",
+        figure="negative mean absolute error" if policy.task == "regression" else _words(MAIN[policy.task]),
         min_rows=policy.min_rows,
         min_labelled_rows=policy.min_labelled_rows,
         **policy.declined.model_dump(),
@@ -347,9 +353,8 @@ def _moved(policy: Policy, reference: WindowSketch, window: WindowSketch) -> tup
             )
     inputs.sort(key=lambda one: one[0], reverse=limits.method != "chi_square")
     found = [*pipeline, *(sentence for _, sentence in inputs)]
-    for name, bins, before, now in zip(
-        policy.scores, window.reference.scores, _rows_of_scores(reference), _rows_of_scores(window), strict=True
-    ):
+    scores = (window.reference.scores, _rows_of_scores(reference), _rows_of_scores(window))
+    for name, bins, before, now in zip(policy.scores, *scores, strict=True) if policy.scores else ():
         value = psi(coarse_counts(before, bins), coarse_counts(now, bins))
         if value > SCORE_PSI:
             found.append(f"Predictions: {name} moved, PSI {value:.2f}; the limit is {SCORE_PSI:g}.")

@@ -89,6 +89,8 @@ def test_a_policy_of_ones_own_is_found_under_its_name(own):
         ({"task": "multiclass"}, "task is multiclass"),
         ({"task": "regression", "labels__positive": "yes"}, "for a binary task"),
         ({"task": "multiclass", "predictions__score": {"a": "p"}}, "1 classes"),
+        ({"task": "rate"}, "a rate has no score, and every other task has one: leave score out"),
+        ({"predictions__score": None}, "name its column, the task is binary"),
         ({"labels__id": ["customer_id", "as_of_on"]}, "in the same order"),
         ({"min_labelled_rows": 200}, "some of the rows"),
         ({"reference__until": date(2025, 1, 1)}, "lies before"),
