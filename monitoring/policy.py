@@ -18,7 +18,7 @@ Column = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w{0,62}$")]
 Table = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w{0,62}\.[^\W\d]\w{0,62}$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Task = Literal["binary", "multiclass", "regression", "rate"]
-Kind = Literal["numeric", "category"]
+Kind = Literal["numeric", "category", "share"]
 Method = Literal["psi", "jensen_shannon", "wasserstein", "chi_square"]
 METHODS = {
     "psi": "PSI",
@@ -76,6 +76,7 @@ class Predictions(_Rows):
     threshold: Share = 0.5
     """From which probability on a binary prediction is positive."""
     features: dict[Column, Kind] = {}
+    """A share is a boolean of which each window tells how often it is true."""
     segments: tuple[Column, ...] = ()
     late_days: int = Field(default=0, ge=0)
     """Days for which more rows may still come: until then a verdict is provisional."""
@@ -107,6 +108,30 @@ class Reference(_Part):
         return self
 
 
+class FirstDays(_Part):
+    """So many days on end: the first that hold `min_rows` predictions of one version, to which others are held too."""
+
+    first_days: int = Field(ge=1)
+
+
+class Catalogue(_Rows):
+    """What there is to be offered, one row per item."""
+
+    id: tuple[Column]
+    version: Column | None = None
+    """An integer, where each version has a catalogue of its own."""
+
+
+class Coverage(_Part):
+    """Which share of a catalogue the predictions of a window reach."""
+
+    column: Column
+    """The item of a prediction, or an array of them."""
+    catalogue: Catalogue
+    least: Share
+    """Different items over those that as many of the reference's reach: below it, the predictions have drifted."""
+
+
 class DeclinedLimits(_Part):
     """When performance is called declined."""
 
@@ -135,8 +160,8 @@ class Policy(_Part):
     predictions: Predictions
     labels: Labels
     window: WindowLength
-    reference: Reference | Literal["before_release"]
-    """Fixed days; or of each version what it scored of the days before its first release counted."""
+    reference: Reference | FirstDays | Literal["before_release"]
+    """Fixed days; the first days; or of each version what it scored of the days before its first release counted."""
     recompute_days: int = Field(default=7, ge=1)
     """Days before the newest known one that are redone, since rows and labels may arrive late."""
     are_crawled: bool = False
@@ -145,6 +170,7 @@ class Policy(_Part):
     min_labelled_rows: int = Field(ge=30)
     declined: DeclinedLimits
     drifted: DriftedLimits
+    coverage: Coverage | None = None
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:

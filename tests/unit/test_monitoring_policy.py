@@ -100,6 +100,9 @@ def test_a_policy_of_ones_own_is_found_under_its_name(own):
         ),
         ({"drifted__method": "chi_square", "drifted__limit": 2}, "p-value"),
         ({"drifted__method": "best"}, "psi"),
+        ({"reference": {"first_days": 0}}, "greater than or equal to 1"),
+        ({"coverage": {"column": "books", "catalogue": {"table": "a.b", "id": ["x", "y"]}, "least": 0.7}}, "id"),
+        ({"coverage": {"column": "books", "catalogue": {"id": ["x"]}, "least": 0.7}}, "either a table"),
         ({"predictions__threshold": 1.5}, "less than 1"),
         ({"colour": "blue"}, "Extra inputs"),
     ],
@@ -141,6 +144,9 @@ def test_only_what_decides_a_sketch_changes_its_reference():
     assert key() != key(predictions__features={"spend": "category"})
     assert key() != key(reference__until=date(2026, 2, 1))
     assert key() != key(labels__after_days=30)
+    catalogue = {"table": "marts.books", "id": ["book_id"]}
+    assert key() == key(coverage={"column": "book_id", "catalogue": catalogue, "least": 0.7})
+    assert key() != key(reference={"first_days": 28})
 
 
 @given(arrays(float, st.integers(0, 400), elements=st.floats(allow_subnormal=False)))
