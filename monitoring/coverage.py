@@ -1,7 +1,8 @@
 """Coverage: which share of a catalogue was offered, and whether fewer different items are than in the reference."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -20,19 +21,22 @@ class Reached:
 
     counts: np.ndarray
     """int64 [items], of those that were offered."""
-    known: int
-    """How many of these items are in the catalogue."""
-    catalogue: int
-    """How many items the catalogue holds."""
+    coverage: float
+    """Of the items of the catalogue the share that was offered, nan where it is empty."""
 
     @cached_property
     def offered(self) -> int:
         return int(self.counts.sum())
 
-    @property
-    def coverage(self) -> float:
-        """The share of the catalogue that was offered, nan of an empty one."""
-        return self.known / self.catalogue if self.catalogue else math.nan
+    def as_measured(self, before: Iterable[Metric]) -> "Reached":
+        """The same with the coverage that was measured of as many offers before.
+
+        The catalogue of today is another one, or gone with its version.
+        """
+        for one in before:
+            if one.metric == "coverage" and one.value is not None and one.rows == self.offered:
+                return replace(self, coverage=one.value)
+        return self
 
 
 def read(connection: Connection, source: Source, version: int, days: Days) -> Reached:
@@ -67,7 +71,8 @@ def read(connection: Connection, source: Source, version: int, days: Days) -> Re
         cursor.execute(query)
         rows = cursor.fetchall()
     counts = np.array([times for times, _, _ in rows], np.int64)
-    return Reached(counts, sum(is_known for _, is_known, _ in rows), rows[0][2] if rows else 0)
+    catalogue = rows[0][2] if rows else 0
+    return Reached(counts, sum(is_known for _, is_known, _ in rows) / catalogue if catalogue else math.nan)
 
 
 def expected_items(counts: np.ndarray, draws: int) -> float:
@@ -111,7 +116,7 @@ def moved(window: Reached, reference: Reached, least: float) -> tuple[str, ...]:
     ratio = relative(window, reference)
     if math.isnan(ratio) or ratio >= least:
         return ()
-    of = f" of {window.catalogue:,}" if window.catalogue else ""
+    of = "" if math.isnan(window.coverage) else f" ({window.coverage:.1%} of the catalogue)"
     return (
         f"Predictions: coverage fell: {window.offered:,} offers hold {len(window.counts):,} different items{of}, "
         f"{ratio:.0%} of what as many offers of the reference hold; the limit is {least:.0%}.",

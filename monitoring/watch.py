@@ -75,7 +75,8 @@ def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) ->
         read = partial(sketches.read, connection, policy)
         found = _windows(connection, policy, as_of, deployments)
         usual = {against: read(against[0], *against[1]) for against in {one[2] for one in found}}
-        reached = _reached(policy, found)
+        known = store.read(connection, policy.model)
+        reached = _reached(policy, found, known)
         history: list[_Seen] = []
         for window, version, against in found:
             before = version_before(deployments, window.end)
@@ -85,7 +86,7 @@ def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) ->
             sketch = read(version, *window)
             history.append(_Seen(policy, sketch, usual[against], as_of, shadow, failed, offers, history))
         decisions = decide([seen.figures for seen in history], _limits(policy))
-        known, verdicts = store.read(connection, policy.model), []
+        verdicts: list[Verdict] = []
         for number, (seen, decision) in enumerate(zip(history, decisions, strict=True)):
             reasons = (*decision.reasons, *seen.beside(), *_why(seen, decision, history[:number]))
             verdict = Verdict(seen.window, seen.figures.version, decision.verdict, reasons, seen.figures.rows)
@@ -132,7 +133,9 @@ def _has_reference(policy: Policy, deployments: list[Deployment], as_of: date) -
         return references.first_stretch(connection, sources.describe(connection, policy), as_of) is not None
 
 
-def _reached(policy: Policy, found: list[tuple[Window, int, tuple[int, Days]]]) -> dict[tuple[int, Days], Reached]:
+def _reached(
+    policy: Policy, found: list[tuple[Window, int, tuple[int, Days]]], known: Mapping[Window, store.Decided]
+) -> dict[tuple[int, Days], Reached]:
     """What each window and each reference offered, by version and days; empty where no coverage is watched."""
     if policy.coverage is None:
         return {}
@@ -140,7 +143,11 @@ def _reached(policy: Policy, found: list[tuple[Window, int, tuple[int, Days]]]) 
     with postgres.connect("monitor") as reader:
         reader.set_session(readonly=True)
         source = sources.describe(reader, policy)
-        return {one: coverage.read(reader, source, *one) for one in wanted}
+        reached = {one: coverage.read(reader, source, *one) for one in wanted}
+    for window, version, _ in found:
+        if window in known and known[window].verdict.version == version:
+            reached[version, window] = reached[version, window].as_measured(known[window].measured.metrics)
+    return reached
 
 
 def asks_for_retraining(

@@ -220,8 +220,8 @@ def test_when_everyone_is_offered_the_same_few_books_coverage_has_fallen(bot):
     found = watched(7)
     assert [verdict for verdict, _ in found.values()] == ["stable"] * 3 + ["drifted"]
     assert [one for one in found[7][1] if one.startswith("Predictions")] == [
-        "Predictions: coverage fell: 3,500 offers hold 12 different items of 400, 3% of what as many offers of the "
-        "reference hold; the limit is 70%."
+        "Predictions: coverage fell: 3,500 offers hold 12 different items (3.0% of the catalogue), 3% of what as "
+        "many offers of the reference hold; the limit is 70%."
     ]
     assert figures(7)["coverage"] == (pytest.approx(12 / 400), None, None, ANSWERS * OFFERED)
     assert figures(7)["relative_coverage"][0] < 0.05
@@ -229,6 +229,10 @@ def test_when_everyone_is_offered_the_same_few_books_coverage_has_fallen(bot):
         # A week offers a quarter of what the reference does, and reaches as much of the catalogue as that should.
         assert figures(week)["relative_coverage"][0] == pytest.approx(1, abs=0.05)
         assert 0.9 < figures(week)["coverage"][0] <= 1
+    # A later version's books are others, and the vectors of the one before are removed some day.
+    before = figures(6), found
+    execute("delete from predictions.book_vectors")
+    assert (watched(7), figures(6)) == (before[1], before[0])
 
 
 def test_fewer_answers_of_the_same_kind_are_no_fall_of_coverage(bot):

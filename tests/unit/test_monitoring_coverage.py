@@ -14,7 +14,7 @@ offers = st.lists(st.integers(1, 30), min_size=1, max_size=20).map(lambda counts
 
 def reached(counts, catalogue: int = 100) -> Reached:
     counts = np.array(counts, np.int64)
-    return Reached(counts, len(counts), catalogue)
+    return Reached(counts, len(counts) / catalogue if catalogue else np.nan)
 
 
 @given(offers, st.data())
@@ -59,13 +59,21 @@ def test_a_fall_is_told_in_words_and_figures():
     window, reference = reached([300, 300, 300]), reached([10] * 90)
     (said,) = moved(window, reference, 0.7)
     assert said == (
-        "Predictions: coverage fell: 900 offers hold 3 different items of 100, 3% of what as many offers of the "
-        "reference hold; the limit is 70%."
+        "Predictions: coverage fell: 900 offers hold 3 different items (3.0% of the catalogue), 3% of what as many "
+        "offers of the reference hold; the limit is 70%."
     )
     assert [(one.metric, one.value, one.rows) for one in metrics(window, reference)] == [
         ("coverage", 0.03, 900),
         ("relative_coverage", pytest.approx(1 / 30), 900),
     ]
+
+
+def test_what_was_measured_stays_when_the_catalogue_has_changed_since():
+    window, gone = reached([2, 1]), reached([2, 1], 0)
+    measured = metrics(window, window)
+    assert gone.as_measured(measured).coverage == 0.02
+    assert np.isnan(reached([2, 2], 0).as_measured(measured).coverage)
+    assert window.as_measured(metrics(gone, gone)) is window
 
 
 def test_without_offers_or_a_catalogue_nothing_is_told():
