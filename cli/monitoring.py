@@ -52,7 +52,10 @@ def monitor(
         summary = monitor(policy, day, lambda done, of: progress.update(line, completed=done, total=of))
     windows = summary["windows"]
     if not windows:
-        console.print(f"No window of {policy} has ended since its first release; there is nothing to decide by {day}.")
+        console.print(
+            f"No window of {policy} is to be decided by {day}: none has ended since its first release, or since the "
+            "days that it is held to."
+        )
         return
     table = Table(title=f"{policy}, {len(windows)} windows up to {day}")
     for heading in ("Window", "Version", "Rows", "Verdict", "Why"):

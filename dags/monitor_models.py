@@ -1,9 +1,10 @@
 """
 ### Watch the released models
 
-Runs when reviews or customers have been scored, one task a policy: measures every complete window, decides, draws the
-pages. If the newest window of a live model is called `declined` and no challenger waits for its approval, it asks for
-retraining. A rerun replaces the same windows and draws only what changed.
+Runs when reviews or customers have been scored, one task a policy, that of the recommendations too: measures every
+complete window, decides, draws the pages. If the newest window of a live model is called `declined` and no challenger
+waits for its approval, it asks for retraining; recommendations wait for their next training. A rerun replaces the same
+windows and draws only what changed.
 
 A decline is told once, by mail and to a webhook, whichever is configured; `maeari alerts` lists what was sent, and
 `maeari silence` keeps a model quiet for a known cause.
@@ -63,7 +64,7 @@ def channels() -> dict:
     max_active_runs=1,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
-    tags=["monitoring", "sentiment", "churn"],
+    tags=["monitoring", "sentiment", "churn", "recommend"],
 )
 def monitor_models():
     @task

@@ -11,7 +11,7 @@ from maeari import clock, postgres
 from monitoring import reference as references
 from monitoring import source as sources
 from monitoring.errors import BadRows, PolicyError
-from monitoring.policy import load
+from monitoring.policy import FirstDays, load
 from monitoring.source import Days, Source
 
 EXAMPLES = 3
@@ -32,14 +32,29 @@ def check(name: str, as_of: date | None = None) -> list[str]:
         problems += _contradictions(source, facts, today)
     if problems:
         raise PolicyError("\n".join(problems))
-    versions = ", ".join(map(str, facts.versions))
-    return [
-        f"{policy.predictions.origin}: {facts.rows:,} predictions of version {versions} from {facts.first} to "
-        f"{facts.last}.",
-        f"{policy.labels.origin}: {facts.labelled:,} of them have a label that was known on {today}.",
-        f"Reference from {facts.reference[0]} to {facts.reference[1]}: {facts.reference_rows:,} predictions, "
-        f"{facts.reference_labelled:,} with a label.",
-    ]
+    return [*_told(source, facts, today)]
+
+
+def _told(source: Source, facts: "_Facts", today: date) -> Iterator[str]:
+    policy = source.policy
+    predictions, labels = policy.predictions, policy.labels
+    if facts.first is None:
+        yield f"{predictions.origin}: no predictions up to {today} yet."
+    else:
+        versions = ", ".join(map(str, facts.versions))
+        days = f"from {facts.first} to {facts.last}"
+        yield f"{predictions.origin}: {facts.rows:,} predictions of version {versions} {days}."
+        yield f"{labels.origin}: {facts.labelled:,} of them have a label that was known on {today}."
+    if facts.reference is None:
+        yield (
+            f"No reference yet: it will be the first {policy.reference.first_days} days on end that hold min_rows, "
+            f"{policy.min_rows:,}, of one version. Nothing is decided before they are over."
+        )
+    else:
+        yield (
+            f"Reference from {facts.reference[0]} to {facts.reference[1]}: {facts.reference_rows:,} predictions, "
+            f"{facts.reference_labelled:,} with a label."
+        )
 
 
 def bad_rows(connection: Connection, source: Source, runs: list[Days]) -> list[str]:
@@ -63,13 +78,17 @@ class _Facts:
     last: date | None
     versions: tuple[int, ...]
     later_rows: int
-    reference: Days
+    reference: Days | None
+    """None while the first days are not over."""
     reference_rows: int
     reference_labelled: int
 
 
 def _read_facts(connection: Connection, source: Source, today: date) -> _Facts:
-    reference = references.first_days(connection, source)
+    if isinstance(source.policy.reference, FirstDays):
+        _, reference = references.first_stretch(connection, source, today) or (None, None)
+    else:
+        reference = references.first_days(connection, source)
     with connection.cursor() as cursor:
         cursor.execute(
             sql.SQL("select min({day}), max({day}), array_agg(distinct {version}) from {rows} where {until}").format(
@@ -88,7 +107,9 @@ def _read_facts(connection: Connection, source: Source, today: date) -> _Facts:
         (later,) = cursor.fetchone()
         rows = labelled = reference_rows = reference_labelled = 0
         if first is not None:
-            day = sql.SQL("date '1970-01-01' + day::integer between {} and {}").format(*map(sql.Literal, reference))
+            day = sql.SQL("date '1970-01-01' + day::integer between {} and {}").format(
+                *map(sql.Literal, reference or (None, None))
+            )
             cursor.execute(
                 sql.SQL(
                     "select count(*), count(label), count(*) filter (where {day}), count(label) filter (where {day}) "
@@ -102,13 +123,16 @@ def _read_facts(connection: Connection, source: Source, today: date) -> _Facts:
 
 def _contradictions(source: Source, facts: _Facts, today: date) -> Iterator[str]:
     policy = source.policy
-    predictions, (start, end) = policy.predictions, facts.reference
-    days = f"from {start} to {end}"
+    predictions = policy.predictions
     if facts.later_rows:
         yield (
             f"{predictions.origin} has {facts.later_rows:,} rows whose {predictions.at} lies after {today}; wanted "
             "none from the future. Correct the rows, or say which day is today by --as-of."
         )
+    if facts.reference is None:
+        return
+    start, end = facts.reference
+    days = f"from {start} to {end}"
     if not facts.rows:
         yield f"{predictions.origin} has no rows up to {today}; wanted predictions. Score some first."
         return
@@ -251,10 +275,12 @@ def _bad_labels(connection: Connection, source: Source) -> Iterator[str]:
                     f"{labels.value}; wanted one label per id. Keep the one that counts in a query: "
                     f"{_ids(labels.id, [row[3:] for row in rows])}."
                 )
+        is_or_not = ("not in (0, 1)", "true or false, or 1 or 0")
         refused, wanted = {
-            "binary": ("not in (0, 1)", "true or false, or 1 or 0"),
+            "binary": is_or_not,
             "multiclass": ("= -1", f"one of the classes {', '.join(policy.classes)}"),
             "regression": ("in ('NaN', 'Infinity', '-Infinity')", "a number"),
+            "rate": is_or_not,
         }[policy.task]
         cursor.execute(
             sql.SQL("select count(*) over (), {}::text, {} from {} where {} {} limit {}").format(

@@ -138,7 +138,7 @@ def _sample(reader: Connection, source: Source, sketch: WindowSketch, longest: i
 
 def _numbers(policy: Policy) -> list[str]:
     features = policy.predictions.features
-    return list(dict.fromkeys([*policy.scores, *(name for name in features if features[name] == "numeric")]))
+    return list(dict.fromkeys([*policy.scores, *(name for name in features if features[name] != "category")]))
 
 
 def _has_bins(*samples: pd.Series) -> bool:

@@ -17,8 +17,8 @@ MOST_CLASSES = 10
 Column = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w{0,62}$")]
 Table = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w{0,62}\.[^\W\d]\w{0,62}$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
-Task = Literal["binary", "multiclass", "regression"]
-Kind = Literal["numeric", "category"]
+Task = Literal["binary", "multiclass", "regression", "rate"]
+Kind = Literal["numeric", "category", "share"]
 Method = Literal["psi", "jensen_shannon", "wasserstein", "chi_square"]
 METHODS = {
     "psi": "PSI",
@@ -70,11 +70,13 @@ class Predictions(_Rows):
     """An integer; null: everything is version 1."""
     updated_at: Column | None = None
     """A timestamptz of the row's last change; null: the newest `recompute_days` are redone each time."""
-    score: Column | dict[str, Column]
-    """The probability of the positive class, the predicted value, or each class with the column of its probability."""
+    score: Column | dict[str, Column] | None = None
+    """The probability of the positive class, the predicted value, or each class with the column of its probability;
+    null of a rate."""
     threshold: Share = 0.5
     """From which probability on a binary prediction is positive."""
     features: dict[Column, Kind] = {}
+    """A share is a boolean of which each window tells how often it is true."""
     segments: tuple[Column, ...] = ()
     late_days: int = Field(default=0, ge=0)
     """Days for which more rows may still come: until then a verdict is provisional."""
@@ -86,7 +88,7 @@ class Labels(_Rows):
     value: Column
     """True or false (1 or 0), the class, or the true value; null is not known."""
     positive: str | None = None
-    """Of a binary task whose labels are words: the one that is positive."""
+    """Of a binary task or a rate whose labels are words: the one that is positive."""
     known_at: Column | None = None
     """A date or timestamptz; null: a label is known `after_days` after its prediction."""
     after_days: int = Field(ge=0)
@@ -104,6 +106,30 @@ class Reference(_Part):
         if self.until < self.from_:
             raise ValueError(f"until ({self.until}) lies before from ({self.from_}); exchange them")
         return self
+
+
+class FirstDays(_Part):
+    """So many days on end: the first that hold `min_rows` predictions of one version, to which others are held too."""
+
+    first_days: int = Field(ge=1)
+
+
+class Catalogue(_Rows):
+    """What there is to be offered, one row per item."""
+
+    id: tuple[Column]
+    version: Column | None = None
+    """An integer, where each version has a catalogue of its own."""
+
+
+class Coverage(_Part):
+    """Which share of a catalogue the predictions of a window reach."""
+
+    column: Column
+    """The item of a prediction, or an array of them."""
+    catalogue: Catalogue
+    least: Share
+    """Different items over those that as many of the reference's reach: below it, the predictions have drifted."""
 
 
 class DeclinedLimits(_Part):
@@ -134,8 +160,8 @@ class Policy(_Part):
     predictions: Predictions
     labels: Labels
     window: WindowLength
-    reference: Reference | Literal["before_release"]
-    """Fixed days; or of each version what it scored of the days before its first release counted."""
+    reference: Reference | FirstDays | Literal["before_release"]
+    """Fixed days; the first days; or of each version what it scored of the days before its first release counted."""
     recompute_days: int = Field(default=7, ge=1)
     """Days before the newest known one that are redone, since rows and labels may arrive late."""
     are_crawled: bool = False
@@ -144,10 +170,16 @@ class Policy(_Part):
     min_labelled_rows: int = Field(ge=30)
     declined: DeclinedLimits
     drifted: DriftedLimits
+    coverage: Coverage | None = None
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Self:
         score, classes = self.predictions.score, self.classes
+        if (self.task == "rate") != (score is None):
+            raise ValueError(
+                "a rate has no score, and every other task has one: "
+                + ("leave score out" if self.task == "rate" else f"name its column, the task is {self.task}")
+            )
         if (self.task == "multiclass") != isinstance(score, dict):
             raise ValueError(
                 "score is one column for a binary or regression task, and a mapping of each class to its column for a "
@@ -160,8 +192,8 @@ class Policy(_Part):
                 f"labels.id has {len(self.labels.id)} columns and predictions.id {len(self.predictions.id)}; a label "
                 "is found by all of them, in the same order"
             )
-        if self.labels.positive is not None and self.task != "binary":
-            raise ValueError(f"labels.positive is for a binary task; the task is {self.task}, so leave it out")
+        if self.labels.positive is not None and self.task not in ("binary", "rate"):
+            raise ValueError(f"labels.positive is for a binary task or a rate; leave it out, the task is {self.task}")
         if self.min_labelled_rows > self.min_rows:
             raise ValueError(
                 f"min_labelled_rows is {self.min_labelled_rows} and min_rows {self.min_rows}; "
@@ -183,8 +215,10 @@ class Policy(_Part):
 
     @property
     def scores(self) -> tuple[str, ...]:
-        """The columns of the score: one, or one a class."""
+        """The columns of the score: one, or one a class; none of a rate."""
         score = self.predictions.score
+        if score is None:
+            return ()
         return tuple(score.values()) if isinstance(score, dict) else (score,)
 
 

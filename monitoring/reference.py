@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 from maeari import clock
 from monitoring import source as sources
 from monitoring.errors import NothingToWatch
-from monitoring.policy import Policy
+from monitoring.policy import FirstDays, Policy
 from monitoring.policy import Reference as FixedDays
 from monitoring.source import Source
 from monitoring.windows import Deployment, read_deployments
@@ -57,6 +57,8 @@ class Reference:
     segments: dict[str, tuple[str, ...]]
     scores: tuple[Numbers, ...]
     """Bins of each score column; all have the same edges."""
+    first: tuple[int, sources.Days] | None = None
+    """The version and its first days that all windows are held to, where the policy wants those."""
 
     @property
     def groups(self) -> list[str]:
@@ -68,7 +70,7 @@ class Reference:
 
 
 def days_of(policy: Policy, version: int, first_day: date, deployments: list[Deployment]) -> sources.Days:
-    """The days, both included, of a version's reference; `first_day` is the first that has rows of it."""
+    """The days, both included, of a version's own reference; `first_day` is the first that has rows of it."""
     if isinstance(policy.reference, FixedDays):
         return policy.reference.from_, policy.reference.until
     counts_from = next(one.effective_on for one in deployments if one.version == version)
@@ -108,7 +110,13 @@ def fix(connection: Connection, reader: Connection, source: Source, as_of: date)
 
 def _make(reader: Connection, source: Source, as_of: date) -> Reference:
     policy = source.policy
-    predictions, days = policy.predictions, first_days(reader, source)
+    first = first_stretch(reader, source, as_of) if isinstance(policy.reference, FirstDays) else None
+    if isinstance(policy.reference, FirstDays) and first is None:
+        raise NothingToWatch(
+            f"{policy.predictions.origin} has no {policy.reference.first_days} days on end by {as_of} that hold "
+            f"min_rows, {policy.min_rows:,}, of one version: the reference of {policy.name}. Wait, or lower min_rows."
+        )
+    predictions, days = policy.predictions, first[1] if first else first_days(reader, source)
     if as_of < days[1]:
         raise NothingToWatch(
             f"The reference of {policy.name} ends on {days[1]}, after {as_of}. Wait for its end, or correct the "
@@ -126,13 +134,44 @@ def _make(reader: Connection, source: Source, as_of: date) -> Reference:
     values = words.view(np.float64)
     columns: dict[str, Bins] = {}
     for place, (name, kind) in enumerate(predictions.features.items(), source.first_feature):
-        if kind == "numeric":
-            columns[name] = numbers(values[:, place])
-        else:
+        if kind == "category":
             columns[name] = Categories(_kept(reader, source, name, days))
+        else:
+            columns[name] = numbers(values[:, place])
     segments = {name: _kept(reader, source, name, days) for name in predictions.segments}
-    scores = [values[:, sources.FIRST_SCORE + place] for place in range(len(policy.scores))]
-    return Reference(reference_id(policy), columns, segments, tuple(_score_bins(policy, score) for score in scores))
+    scores = [values[:, sources.FIRST_SCORE + place] for place in range(source.scores)]
+    bins = tuple(_score_bins(policy, score) for score in scores)
+    return Reference(reference_id(policy), columns, segments, bins, first)
+
+
+def first_stretch(reader: Connection, source: Source, as_of: date) -> tuple[int, sources.Days] | None:
+    """The earliest days on end, as many as the policy wants, that were over by a day and hold `min_rows` predictions
+    of one version, with that version; None while there are none.
+
+    They begin with a day that has predictions, so that a few answers of a trial do not make the reference.
+    """
+    policy = source.policy
+    more = policy.reference.first_days - 1
+    query = sql.SQL(
+        "with daily as (select {version} as version, {day} as day, count(*) as rows from {predictions} "
+        "where {until} and {at} > '-infinity' and {version} is not null group by 1, 2) "
+        "select version, day from (select version, day, sum(rows) over (partition by version order by day "
+        "range between current row and make_interval(days => {more}) following) as rows from daily) as stretch "
+        "where rows >= {min_rows} and day <= {last} order by day, version limit 1"
+    ).format(
+        version=sources.version(source),
+        day=sources.day(source),
+        predictions=sources.aliased(policy.predictions, "p"),
+        until=sources.until(source, as_of),
+        at=sources.column("p", policy.predictions.at),
+        more=sql.Literal(more),
+        min_rows=sql.Literal(policy.min_rows),
+        last=sql.Literal(as_of - timedelta(days=more)),
+    )
+    with reader.cursor() as cursor:
+        cursor.execute(query)
+        row = cursor.fetchone()
+    return row and (row[0], (row[1], row[1] + timedelta(days=more)))
 
 
 def first_days(reader: Connection, source: Source) -> sources.Days:
@@ -193,7 +232,9 @@ def _quantile_edges(ordered: np.ndarray, steps: np.ndarray) -> np.ndarray:
 
 
 def _score_bins(policy: Policy, score: np.ndarray) -> Numbers:
-    """Equal bins of a probability, with the threshold as an edge; quantiles of a predicted value."""
+    """Equal bins of a probability, with the threshold as an edge; quantiles of a predicted value; one bin of a rate."""
+    if policy.task == "rate":
+        return numbers(np.empty(0))
     own = numbers(score)
     if policy.task == "regression":
         return own
@@ -244,6 +285,7 @@ def _to_json(reference: Reference) -> dict:
         "columns": {name: _bins_to_json(bins) for name, bins in reference.columns.items()},
         "segments": {name: list(values) for name, values in reference.segments.items()},
         "scores": [_bins_to_json(bins) for bins in reference.scores],
+        "first": reference.first and [reference.first[0], *(day.isoformat() for day in reference.first[1])],
     }
 
 
@@ -260,7 +302,12 @@ def _from_json(policy: Policy, key: str, content: dict) -> Reference:
         {name: _bins_from_json(content["columns"][name]) for name in policy.predictions.features},
         {name: tuple(content["segments"][name]) for name in policy.predictions.segments},
         tuple(_bins_from_json(bins) for bins in content["scores"]),
+        _first_from_json(content.get("first")),
     )
+
+
+def _first_from_json(first: list | None) -> tuple[int, sources.Days] | None:
+    return first and (first[0], (date.fromisoformat(first[1]), date.fromisoformat(first[2])))
 
 
 def _bins_from_json(bins: dict) -> Bins:

@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 from maeari import clock
 from maeari.compiling import compiler
 from monitoring.errors import PolicyError
-from monitoring.policy import Labels, Policy, Predictions
+from monitoring.policy import Catalogue, Labels, Policy, Predictions
 
 EPOCH = date(1970, 1, 1)
 NULL = np.uint64(0x7FF8_6D61_6561_7269)
@@ -49,6 +49,7 @@ _UNIQUE_COLUMNS = """
 
 compiled = compiler(__file__)
 
+Rows = Predictions | Labels | Catalogue
 Days = tuple[date, date]
 """The first and the last of some days on end."""
 
@@ -69,12 +70,16 @@ class Source:
     @property
     def fields(self) -> int:
         """How many fields a row has."""
-        predictions = self.policy.predictions
-        return FIRST_SCORE + len(self.policy.scores) + len(predictions.features) + len(predictions.segments)
+        return self.first_segment + len(self.policy.predictions.segments)
+
+    @property
+    def scores(self) -> int:
+        """How many scores a row has; where the policy names none it has one all the same, which is always 1."""
+        return max(len(self.policy.scores), 1)
 
     @property
     def first_feature(self) -> int:
-        return FIRST_SCORE + len(self.policy.scores)
+        return FIRST_SCORE + self.scores
 
     @property
     def first_segment(self) -> int:
@@ -85,20 +90,24 @@ def describe(connection: Connection, policy: Policy) -> Source:
     """Look the policy's tables and columns up; PolicyError names every one that is missing or of the wrong type."""
     predictions, labels = policy.predictions, policy.labels
     types, label_types = _columns(connection, predictions), _columns(connection, labels)
-    label = {"binary": NUMBERS | {"boolean"}, "multiclass": ANY, "regression": NUMBERS}[policy.task]
+    is_or_not = NUMBERS | {"boolean"}
+    label = {"binary": is_or_not, "multiclass": ANY, "regression": NUMBERS, "rate": is_or_not}[policy.task]
     label = label if labels.positive is None else ANY
     wanted = [(column, ANY) for column in (*predictions.id, *predictions.segments)]
     wanted += [(predictions.at, MOMENTS), *((column, NUMBERS) for column in policy.scores)]
     wanted += [(predictions.version, INTEGERS)] if predictions.version else []
+    wanted += [(policy.coverage.column, ANY)] if policy.coverage else []
     wanted += [(predictions.updated_at, {"timestamp with time zone"})] if predictions.updated_at else []
     wanted += [
-        (column, NUMBERS | {"boolean"} if kind == "numeric" else ANY) for column, kind in predictions.features.items()
+        (column, {"numeric": is_or_not, "share": {"boolean"}, "category": ANY}[kind])
+        for column, kind in predictions.features.items()
     ]
     wanted_of_labels = [*((column, ANY) for column in labels.id), (labels.value, label)]
     wanted_of_labels += [(labels.known_at, MOMENTS)] if labels.known_at else []
     problems = [
         *_problems(predictions.origin if predictions.table else "the query of predictions", types, wanted),
         *_problems(labels.origin if labels.table else "the query of labels", label_types, wanted_of_labels),
+        *_problems_of_catalogue(connection, policy),
     ]
     if problems:
         raise PolicyError("\n".join(problems))
@@ -111,7 +120,7 @@ def describe(connection: Connection, policy: Policy) -> Source:
     return source
 
 
-def _columns(connection: Connection, rows: Predictions | Labels) -> dict[str, str]:
+def _columns(connection: Connection, rows: Rows) -> dict[str, str]:
     with connection.cursor() as cursor:
         try:
             cursor.execute(sql.SQL("select * from {} limit 0").format(origin(rows)))
@@ -124,7 +133,7 @@ def _columns(connection: Connection, rows: Predictions | Labels) -> dict[str, st
     return {column.name: types[column.type_code] for column in description}
 
 
-def _refused(connection: Connection, rows: Predictions | Labels, error: psycopg2.Error) -> str:
+def _refused(connection: Connection, rows: Rows, error: psycopg2.Error) -> str:
     said = (error.diag.message_primary or str(error)).strip()
     if isinstance(error, psycopg2.errors.InsufficientPrivilege):
         return f"{rows.origin} may not be read: {said}. Let the owner `grant select on … to maeari_monitor`."
@@ -146,6 +155,15 @@ def _problems(origin: str, types: dict[str, str], wanted: list[tuple[str, Collec
                 f"{origin}.{column} is of type {types[column]}; wanted {' or '.join(sorted(allowed))}. "
                 "Name another column, or write a query that casts it."
             )
+
+
+def _problems_of_catalogue(connection: Connection, policy: Policy) -> Iterator[str]:
+    if policy.coverage is None:
+        return
+    catalogue = policy.coverage.catalogue
+    wanted = [(catalogue.id[0], ANY), *([(catalogue.version, INTEGERS)] if catalogue.version else [])]
+    origin = catalogue.origin if catalogue.table else "the query of the catalogue"
+    yield from _problems(origin, _columns(connection, catalogue), wanted)
 
 
 def _near(names: list[str]) -> str:
@@ -174,7 +192,7 @@ def _explain(connection: Connection, source: Source) -> None:
         ) from error
 
 
-def origin(rows: Predictions | Labels) -> sql.Composable:
+def origin(rows: Rows) -> sql.Composable:
     """The table, or the query as a subquery."""
     if rows.table is not None:
         return sql.Identifier(*rows.table.split("."))
@@ -194,14 +212,14 @@ def select(source: Source, runs: list[Days], known_until: date, sample: float = 
     if sample < 1:
         conditions.append(sql.SQL("{} < {}").format(_id_hash(predictions), sql.Literal(int(sample * 2**31))))
     features = [
-        _number("p", name, source.types[name]) if kind == "numeric" else hashed(column("p", name))
+        hashed(column("p", name)) if kind == "category" else _number("p", name, source.types[name])
         for name, kind in predictions.features.items()
     ]
     fields = [
         sql.SQL("({} - date '1970-01-01')::float8").format(day(source)),
         _number("p", predictions.version, "integer") if predictions.version else sql.SQL("1::float8"),
         _label(source, known_until),
-        *(_number("p", name, source.types[name]) for name in policy.scores),
+        *([_number("p", name, source.types[name]) for name in policy.scores] or [sql.SQL("1::float8")]),
         *features,
         *(hashed(column("p", name)) for name in predictions.segments),
     ]
@@ -224,7 +242,7 @@ def select_some(source: Source, days: Days, of_version: int, most: int, longest:
     name that stands for several of these is one column, of the first kind. Rows are in the order of their days.
     """
     predictions = source.policy.predictions
-    numbers = [*source.policy.scores, *(name for name, kind in predictions.features.items() if kind == "numeric")]
+    numbers = [*source.policy.scores, *(name for name, kind in predictions.features.items() if kind != "category")]
     fields = {name: _number("p", name, source.types[name]) for name in numbers}
     for name in (*predictions.features, *predictions.segments):
         if name not in fields:
@@ -360,7 +378,7 @@ def version(source: Source) -> sql.Composable:
     return column("p", name) if name else sql.SQL("1::integer")
 
 
-def aliased(rows: Predictions | Labels, alias: str) -> sql.Composable:
+def aliased(rows: Rows, alias: str) -> sql.Composable:
     """The rows under a short name."""
     return sql.SQL("(select * from {}) as {}").format(origin(rows), sql.Identifier(alias))
 

@@ -10,19 +10,22 @@ import numpy as np
 from psycopg2.extensions import connection as Connection
 
 from maeari import postgres
-from monitoring import crawls, pages, sketches, store
+from monitoring import coverage, crawls, pages, sketches, store
+from monitoring import reference as references
+from monitoring import source as sources
+from monitoring.coverage import Reached
 from monitoring.distances import coarse_counts, distance, missing_share_difference, psi
 from monitoring.errors import NothingToWatch
-from monitoring.figures import Figure, Level, binary, estimator_error, multiclass, regression, segments
+from monitoring.figures import Figure, Level, binary, estimator_error, multiclass, rate, regression, segments, share
 from monitoring.figures.binary import ScoreCounts
 from monitoring.figures.decision import Decision, Limits, WindowFigures, decide
 from monitoring.figures.multiclass import ClassCounts
+from monitoring.figures.rate import LabelCounts
 from monitoring.figures.regression import ErrorCounts
 from monitoring.figures.segments import Counts
 from monitoring.metrics import ALL, Measured, Metric
-from monitoring.policy import METHODS, Policy, load
-from monitoring.reference import days_of
-from monitoring.sketches import ScoreSketch, WindowSketch
+from monitoring.policy import METHODS, FirstDays, Policy, load
+from monitoring.sketches import ColumnSketch, ScoreSketch, WindowSketch
 from monitoring.source import Days
 from monitoring.store import Verdict
 from monitoring.windows import (
@@ -48,9 +51,9 @@ SAME_ROWS = 0.9
 """Share of a window's rows that the version before must have scored along, so that both can be compared."""
 FAILED_CRAWLS = 0.5
 """Share of a source's crawls that must fail to be named."""
-MAIN = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error"}
+MAIN = {"binary": "accuracy", "multiclass": "accuracy", "regression": "mean_absolute_error", "rate": "like_rate"}
 """The figure that a verdict is about."""
-_TASKS = {"binary": binary, "multiclass": multiclass, "regression": regression}
+_TASKS = {"binary": binary, "multiclass": multiclass, "regression": regression, "rate": rate}
 Progress = Callable[[int, int], None]
 
 
@@ -58,27 +61,32 @@ def watch(name: str, as_of: date, progress: Progress = lambda done, of: None) ->
     """Bring the policy's sketches up to date, then measure and decide every window that has ended by `as_of`.
 
     Windows begin after the reference's last day; of a model whose reference is what was scored before a release,
-    nothing is watched before the first one. Verdicts and figures are put in place of earlier ones, so that running it
-    again adds nothing. Returns what was decided, as JSON; `retrain` says whether a new version is wanted.
+    nothing is watched before the first one, and of one whose reference is its first days nothing before their end.
+    Verdicts and figures are put in place of earlier ones, so that running it again adds nothing. Returns what was
+    decided, as JSON; `retrain` says whether a new version is wanted.
     """
     policy = load(name)
     with postgres.connect("monitor") as connection:
         deployments = read_deployments(connection, policy.model)
-    if policy.reference == "before_release" and not any(one.effective_on <= as_of for one in deployments):
+    if not _has_reference(policy, deployments, as_of):
         return _summary(name, as_of, [], asks=False)
     sketches.update(policy, as_of, progress)
     with postgres.connect("monitor") as connection, postgres.advisory_lock(connection, f"monitor {policy.model}"):
         read = partial(sketches.read, connection, policy)
         found = _windows(connection, policy, as_of, deployments)
-        references = {version: read(version, *days) for version, days in {one[1:] for one in found}}
+        usual = {against: read(against[0], *against[1]) for against in {one[2] for one in found}}
+        known = store.read(connection, policy.model)
+        reached = _reached(policy, found, known)
         history: list[_Seen] = []
-        for window, version, _ in found:
+        for window, version, against in found:
             before = version_before(deployments, window.end)
             shadow = None if before is None else read(before, *window)
             failed = crawls.measure(connection, window) if policy.are_crawled else []
-            history.append(_Seen(policy, read(version, *window), references[version], as_of, shadow, failed, history))
+            offers = (reached[version, window], reached[against]) if reached else None
+            sketch = read(version, *window)
+            history.append(_Seen(policy, sketch, usual[against], as_of, shadow, failed, offers, history))
         decisions = decide([seen.figures for seen in history], _limits(policy))
-        known, verdicts = store.read(connection, policy.model), []
+        verdicts: list[Verdict] = []
         for number, (seen, decision) in enumerate(zip(history, decisions, strict=True)):
             reasons = (*decision.reasons, *seen.beside(), *_why(seen, decision, history[:number]))
             verdict = Verdict(seen.window, seen.figures.version, decision.verdict, reasons, seen.figures.rows)
@@ -107,9 +115,39 @@ def draw_report(name: str, day: date) -> Path:
                 f"{name} has no window from {window.start} to {window.end}: no row was sketched, or the reference is "
                 f"not over. Run `maeari monitor {name}` first, or choose a later day."
             )
-        ((_, version, days),) = found
-        sketch, reference = (sketches.read(connection, policy, version, *one) for one in (window, days))
+        ((_, version, against),) = found
+        sketch, reference = (sketches.read(connection, policy, of, *days) for of, days in ((version, window), against))
         return pages.draw(connection, policy, sketch, reference)
+
+
+def _has_reference(policy: Policy, deployments: list[Deployment], as_of: date) -> bool:
+    """Whether the days are there that windows are held to; fixed ones are taken to be, and refused later if not."""
+    if policy.reference == "before_release":
+        return any(one.effective_on <= as_of for one in deployments)
+    if not isinstance(policy.reference, FirstDays):
+        return True
+    with postgres.connect("monitor") as connection:
+        connection.set_session(readonly=True)
+        if references.read(connection, policy) is not None:
+            return True
+        return references.first_stretch(connection, sources.describe(connection, policy), as_of) is not None
+
+
+def _reached(
+    policy: Policy, found: list[tuple[Window, int, tuple[int, Days]]], known: Mapping[Window, store.Decided]
+) -> dict[tuple[int, Days], Reached]:
+    """What each window and each reference offered, by version and days; empty where no coverage is watched."""
+    if policy.coverage is None:
+        return {}
+    wanted = {(version, window) for window, version, _ in found} | {against for *_, against in found}
+    with postgres.connect("monitor") as reader:
+        reader.set_session(readonly=True)
+        source = sources.describe(reader, policy)
+        reached = {one: coverage.read(reader, source, *one) for one in wanted}
+    for window, version, _ in found:
+        if window in known and known[window].verdict.version == version:
+            reached[version, window] = reached[version, window].as_measured(known[window].measured.metrics)
+    return reached
 
 
 def asks_for_retraining(
@@ -157,10 +195,11 @@ class _Seen:
         as_of: date,
         shadow: WindowSketch | None,
         failed_crawls: list[Metric],
+        offers: tuple[Reached, Reached] | None,
         before: Sequence["_Seen"],
     ) -> None:
         self.policy, self.sketch, self.reference = policy, sketch, reference
-        self.window, self.failed_crawls = Window(sketch.start, sketch.end), failed_crawls
+        self.window, self.failed_crawls, self.offers = Window(sketch.start, sketch.end), failed_crawls, offers
         self.task = _TASKS[policy.task]
         self.counts, self.usual = _counts(policy, sketch), _counts(policy, reference)
         self.shadow = shadow if shadow is not None and shadow.rows >= SAME_ROWS * sketch.rows > 0 else None
@@ -172,7 +211,7 @@ class _Seen:
             sketch.rows,
             self._level(self.counts),
             self._level(self.usual),
-            (*_failed(failed_crawls), *self._volume(before), *_moved(policy, reference, sketch)),
+            (*_failed(failed_crawls), *self._volume(before), *_moved(policy, reference, sketch), *self._narrowed()),
             self._until(policy.labels.after_days, as_of),
         )
         self.realized = self.task.realized(self.counts[ALL]) if ALL in self.counts else {}
@@ -203,6 +242,12 @@ class _Seen:
         counts = _counts(self.policy, self.shadow)
         found = self.task.realized(counts[ALL])[MAIN[self.policy.task]] if ALL in counts else None
         return found if found is not None and math.isfinite(found.value) else None
+
+    def _narrowed(self) -> tuple[str, ...]:
+        """A sentence when the same few items are offered to everyone."""
+        if self.offers is None or self.sketch.rows < self.policy.min_rows:
+            return ()
+        return coverage.moved(*self.offers, self.policy.coverage.least)
 
     def _volume(self, before: Sequence["_Seen"]) -> tuple[str, ...]:
         """What has far fewer or more rows than in the windows before, the whole first."""
@@ -251,18 +296,32 @@ class _Seen:
             value = distance(method, bins, before, column) if before else None
             found.append(Metric(ALL, f"{name}_{method}", "drift", value, None, None, column.rows - column.missing))
             found.append(Metric(ALL, f"{name}_missing", "drift", column.missing_share, None, None, column.rows))
+        for name, kind in self.policy.predictions.features.items():
+            if kind == "share":
+                for prefix, columns in (("", self.sketch.columns), ("reference_", self.reference.columns)):
+                    if name in columns:
+                        found.append(_metric(ALL, f"{prefix}{share_name(name)}", "drift", _true_share(columns[name])))
+        if self.offers is not None:
+            found += coverage.metrics(*self.offers)
         return found
 
 
 def _windows(
     connection: Connection, policy: Policy, as_of: date, deployments: list[Deployment]
-) -> list[tuple[Window, int, Days]]:
+) -> list[tuple[Window, int, tuple[int, Days]]]:
     """Complete windows from the reference's end to the newest row, each with the version that counts and its reference.
+
+    A reference is a version and days of its rows.
 
     Where releases are on record that is the one in charge at the window's end, whether or not it has rows in it, else
     the newest that has.
     """
-    if policy.reference != "before_release":
+    reference = references.read(connection, policy)
+    if reference is None:
+        return []
+    if reference.first:
+        begins = reference.first[1][1] + timedelta(days=1)
+    elif policy.reference != "before_release":
         begins = policy.reference.until + timedelta(days=1)
     elif deployments:
         begins = deployments[0].effective_on
@@ -277,7 +336,11 @@ def _windows(
         else:
             version = _newest_with_rows(connection, policy, sketched, window)
         if version in sketched and window.start <= newest:
-            found.append((window, version, days_of(policy, version, sketched[version][0], deployments)))
+            against = reference.first or (
+                version,
+                references.days_of(policy, version, sketched[version][0], deployments),
+            )
+            found.append((window, version, against))
     return found
 
 
@@ -299,6 +362,11 @@ def _counts(policy: Policy, window: WindowSketch) -> dict[str, Counts]:
         }
     if policy.task == "multiclass":
         return {segment: _class_counts(policy.classes, edges, one) for segment, one in window.scores.items()}
+    if policy.task == "rate":
+        return {
+            segment: LabelCounts(one.rows.sum(), one.labelled.sum(), one.positives.sum())
+            for segment, one in window.scores.items()
+        }
     threshold = policy.predictions.threshold
     return {
         segment: ScoreCounts(
@@ -317,7 +385,7 @@ def _class_counts(classes: tuple[str, ...], edges: np.ndarray, sketch: ScoreSket
 
 def _limits(policy: Policy) -> Limits:
     return Limits(
-        figure="negative mean absolute error" if policy.task == "regression" else "accuracy",
+        figure="negative mean absolute error" if policy.task == "regression" else _words(MAIN[policy.task]),
         min_rows=policy.min_rows,
         min_labelled_rows=policy.min_labelled_rows,
         **policy.declined.model_dump(),
@@ -342,18 +410,28 @@ def _moved(policy: Policy, reference: WindowSketch, window: WindowSketch) -> tup
             value < limits.limit if limits.method == "chi_square" else value > limits.limit
         )
         if is_beyond:
-            inputs.append(
-                (value, f"Inputs: {name} moved, {METHODS[limits.method]} {value:.2g}; the limit is {limits.limit:g}.")
-            )
+            said = f"{METHODS[limits.method]} {value:.2g}; the limit is {limits.limit:g}."
+            if policy.predictions.features[name] == "share":
+                said = f"from {_true_share(before).value:.1%} to {_true_share(column).value:.1%} of the rows, {said}"
+            inputs.append((value, f"Inputs: {name} moved, {said}"))
     inputs.sort(key=lambda one: one[0], reverse=limits.method != "chi_square")
     found = [*pipeline, *(sentence for _, sentence in inputs)]
-    for name, bins, before, now in zip(
-        policy.scores, window.reference.scores, _rows_of_scores(reference), _rows_of_scores(window), strict=True
-    ):
+    scores = (window.reference.scores, _rows_of_scores(reference), _rows_of_scores(window))
+    for name, bins, before, now in zip(policy.scores, *scores, strict=True) if policy.scores else ():
         value = psi(coarse_counts(before, bins), coarse_counts(now, bins))
         if value > SCORE_PSI:
             found.append(f"Predictions: {name} moved, PSI {value:.2f}; the limit is {SCORE_PSI:g}.")
     return tuple(found)
+
+
+def share_name(feature: str) -> str:
+    """How the share of rows is called of which a feature is true: `unknown_share` of `is_unknown`."""
+    return f"{feature.removeprefix('is_').removeprefix('has_')}_share"
+
+
+def _true_share(column: ColumnSketch) -> Figure:
+    known = column.rows - column.missing
+    return share(column.sum, known, known)
 
 
 def _rows_of_scores(sketch: WindowSketch) -> np.ndarray:

@@ -8,6 +8,7 @@ from datetime import date
 from maeari import clock
 from web import render
 
+SHARES = ("accuracy", "like_rate")
 LEAST_STEP_OF_SHARES = 0.05
 ESTIMATE_BESIDE = 4
 """How far right of a window's middle its estimate stands, so that neither hides the other."""
@@ -59,7 +60,7 @@ def timeline(windows: list[dict], deployments: list[dict], width: int, height: i
     figure, reference = measured[-1]["figure"], measured[-1]["reference"]
     limits = ("value", "low", "high", "expected", "expected_low", "expected_high")
     known = [window[limit] for window in measured for limit in limits if window[limit] is not None]
-    is_share = figure == "accuracy"
+    is_share = figure in SHARES
     ticks = _ticks(known if reference is None else [*known, reference], LEAST_STEP_OF_SHARES if is_share else 0)
     texts = [f"{100 * tick:.0f} %" if is_share else render.figure(tick) for tick in ticks]
     left, right, top, bottom = max(44, 14 + 7 * max(map(len, texts))), 16, 26, height - 30
@@ -163,7 +164,7 @@ def sparkline(
 def sparkline_of_windows(windows: list[dict]) -> dict | None:
     """The small line of a model's realized main figure."""
     values = [window["value"] for window in windows if window["value"] is not None]
-    if not values or windows[-1]["figure"] == "accuracy":
+    if not values or windows[-1]["figure"] in SHARES:
         return sparkline(values)
     return sparkline(values, least_spread=LEAST_STEP_OF_SHARES * max(values) or 1.0)
 

@@ -100,6 +100,7 @@ def model_page(request: Request, model: ModelName, on: date | Literal[""] | None
         deployments = queries.deployments(cursor, model)
         requests = queries.requests(cursor, model)
         beside = queries.beside(cursor, model)
+        shares = watched.shares(queries.shares(cursor, model))
         live = next((deployment for deployment in deployments if deployment["live_to"] is None), None)
         shown = (
             queries.version(cursor, model, live["version"] if live else versions[0]["version"]) if versions else None
@@ -119,6 +120,7 @@ def model_page(request: Request, model: ModelName, on: date | Literal[""] | None
         waiting=next((asked for asked in requests if asked["outcome"] == "waiting"), None),
         windows=windows[::-1],
         beside=beside,
+        shares=shares,
         judged=judged,
         columns=columns,
         segments=segments[: watched.SEGMENTS_SHOWN],

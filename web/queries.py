@@ -16,7 +16,13 @@ CRAWL_DAYS = 2
 SCORED_DAYS = 28
 # Customers are scored monthly, so a month may pass between two imports.
 EVENT_DAYS = 35
-_IS_ERROR = "m.segment = 'all' and m.metric = 'mean_absolute_error'"
+# Every task has one of its own; what has none of these two is a classifier.
+_MAIN = "segment = 'all' and metric in ('mean_absolute_error', 'like_rate')"
+WORSE = {
+    "mean_absolute_error": "its errors are larger",
+    "like_rate": "what it offers is liked less often",
+    "accuracy": "it is less often right",
+}
 
 
 @contextmanager
@@ -211,8 +217,7 @@ def _watch_checks(cursor: Cursor) -> list[dict]:
         sentence = f"The newest watched window of {verdict['model']} ended on {verdict['window_end']}"
         found.append(_check("Monitoring", fresh, sentence + ("." if fresh else f", {age} days ago.")))
         if verdict["decided"] == "declined":
-            worse = "its errors are larger" if verdict["is_regression"] else "it is less often right"
-            sentence = f"{verdict['model']} has declined: {worse} than in its reference"
+            sentence = f"{verdict['model']} has declined: {WORSE[verdict['figure']]} than in its reference"
             newest = verdict["decided_until"] == verdict["window_end"]
             until = "." if newest else f", says the newest window with labels, to {verdict['decided_until']}."
             found.append(_check("Model", False, sentence + until))
@@ -220,13 +225,13 @@ def _watch_checks(cursor: Cursor) -> list[dict]:
 
 
 def newest_verdicts(cursor: Cursor) -> list[dict]:
-    """The newest window of each model, and what was decided last of the same version."""
+    """The newest window of each model with the name of its main figure, and what was decided last of the version."""
     return fetch_all(
         cursor,
         f"""
-        select newest.*, decided.verdict as decided, decided.window_end as decided_until, exists (
-            select from monitoring.metrics m where m.model = newest.model and {_IS_ERROR}
-        ) as is_regression
+        select newest.*, decided.verdict as decided, decided.window_end as decided_until, coalesce((
+            select min(metric) from monitoring.metrics m where m.model = newest.model and {_MAIN}
+        ), 'accuracy') as figure
         from (
             select distinct on (model) * from monitoring.verdicts
             order by model, window_end desc, model_version desc
@@ -311,8 +316,8 @@ def requests(cursor: Cursor, model: str | None = None) -> list[dict]:
 def windows(cursor: Cursor, model: str) -> list[dict]:
     """Every watched window, oldest first, with its main figure: as realized, as estimated and in the reference.
 
-    `figure` is mean_absolute_error of a regression, else accuracy. Early labels are no fair sample: where more are due,
-    the estimate stands in place of what they say.
+    `figure` is mean_absolute_error of a regression, like_rate of a rate, else accuracy. Early labels are no fair
+    sample: where more are due, the estimate stands in place of what they say.
     """
     return fetch_all(
         cursor,
@@ -325,8 +330,7 @@ def windows(cursor: Cursor, model: str) -> list[dict]:
             reference.value as reference
         from monitoring.verdicts v
         cross join (
-            select case when exists (select from metrics m where {_IS_ERROR}) then 'mean_absolute_error'
-                else 'accuracy' end as figure
+            select coalesce((select min(metric) from metrics where {_MAIN}), 'accuracy') as figure
         ) main
         left join metrics estimated
             on (estimated.model_version, estimated.window_start, estimated.window_end, estimated.metric, estimated.kind)
@@ -341,6 +345,20 @@ def windows(cursor: Cursor, model: str) -> list[dict]:
         where v.model = %(model)s
         order by v.window_end, v.window_start, v.model_version
         """,  # noqa: S608
+        model=model,
+    )
+
+
+def shares(cursor: Cursor, model: str) -> list[dict]:
+    """What is told of each window besides: coverage, and the shares of rows of which something is true."""
+    return fetch_all(
+        cursor,
+        """
+        select window_start, window_end, model_version, metric, value, low, high from monitoring.metrics
+        where model = %(model)s and segment = 'all' and kind = 'drift'
+            and (right(metric, 6) = '_share' or metric in ('coverage', 'relative_coverage'))
+        order by window_end desc, window_start desc, model_version desc
+        """,
         model=model,
     )
 

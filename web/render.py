@@ -21,7 +21,7 @@ from web import figures, policies, watched
 
 VERDICTS = {
     "stable": ("✓", "stable", "The model is as good as in its reference."),
-    "drifted": ("◆", "drifted", "What comes in has changed; the model is not clearly worse."),
+    "drifted": ("◆", "drifted", "What comes in or is said has changed; the model is not clearly worse."),
     "declined": ("▼", "declined", "The model is clearly worse than in its reference."),
     "too_few_rows": ("○", "too few rows", "There are too few rows to say."),
     "labels_pending": ("…", "labels pending", "The labels of this window are not there yet."),
@@ -57,12 +57,20 @@ READING_ORDER = (
 LISTS = ("backtest", "feature_tests", "importance", "features", "ageing", "topics", "trials")
 # The models of topics, and whose texts they are of.
 TOPIC_MODELS = {collection.model: collection.value for collection in Collection}
+# What a model's page asks by its main figure.
+HOW_GOOD = {
+    "accuracy": "How often it was right",
+    "mean_absolute_error": "How far off it was",
+    "like_rate": "How often a reader liked what it offered",
+}
+# What a row of a model's predictions is, where it has a name.
+ROWS = {"sentiment": "reviews", "recommend": "answers"}
 # What of its tables a model's page shows unfolded.
 WINDOWS_SHOWN = 13
 COLUMNS_SHOWN = 12
 # Parts that few ask for: the card keeps them folded.
 FOLDED = ("data", "config", "libraries")
-SHARES = ("share", "accuracy", "recall", "probability")
+SHARES = ("share", "accuracy", "recall", "probability", "like_rate", "coverage")
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -250,6 +258,8 @@ _environment.globals.update(
     TOPIC_MODELS=TOPIC_MODELS,
     METHODS=watched.METHODS,
     WINDOWS_SHOWN=WINDOWS_SHOWN,
+    HOW_GOOD=HOW_GOOD,
+    ROWS=ROWS,
     COLUMNS_SHOWN=COLUMNS_SHOWN,
     FOLDED=FOLDED,
     plotly_version=version("plotly"),

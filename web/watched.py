@@ -62,6 +62,20 @@ def segments(metrics: Sequence[dict], figure: str) -> list[dict]:
     return sorted(found, key=lambda one: sign * (one["value"] if one[better] is None else one[better]))
 
 
+def shares(metrics: Sequence[dict]) -> dict:
+    """Coverage and shares as a table: the names of its columns, and for each window, in order, figures by name."""
+    windows: dict[tuple, dict] = {}
+    for one in metrics:
+        key = one["window_start"], one["window_end"], one["model_version"]
+        windows.setdefault(key, {})[one["metric"]] = one
+    named = {one["metric"] for one in metrics if not one["metric"].startswith(("reference_", "relative_"))}
+    rows = [
+        {"window_start": start, "window_end": end, "model_version": version, "figures": figures}
+        for (start, end, version), figures in windows.items()
+    ]
+    return {"names": sorted(named), "rows": rows}
+
+
 def in_charge(deployments: Sequence[dict], day: date) -> dict | None:
     """The release that counts on a day, as monitoring has it: the last one of those that count from then or before."""
     begun = [one for one in deployments if one["effective_from"].astimezone(clock.zone()).date() <= day]

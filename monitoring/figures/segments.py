@@ -8,15 +8,16 @@ import numpy as np
 from scipy import special
 
 from maeari.statistics import Interval, holm_adjusted
-from monitoring.figures import LOWER_IS_BETTER, Z_95, Figure, binary, multiclass, regression
+from monitoring.figures import LOWER_IS_BETTER, Z_95, Figure, binary, multiclass, rate, regression
 from monitoring.figures.binary import ScoreCounts
 from monitoring.figures.multiclass import ClassCounts
+from monitoring.figures.rate import LabelCounts
 from monitoring.figures.regression import ErrorCounts
 
-Counts = ScoreCounts | ClassCounts | ErrorCounts
+Counts = ScoreCounts | ClassCounts | ErrorCounts | LabelCounts
 MIN_LABELLED_ROWS = 50
 LEVEL = 0.05
-_TASKS = {ScoreCounts: binary, ClassCounts: multiclass, ErrorCounts: regression}
+_TASKS = {ScoreCounts: binary, ClassCounts: multiclass, ErrorCounts: regression, LabelCounts: rate}
 
 
 class Segment(NamedTuple):
@@ -74,9 +75,9 @@ def explained_drop(reference: Counts, window: Counts, figure: str, seed: int = 0
     calibration, so that where scores are spread alike nothing is put down to them. Relation: the rest (a decomposition
     after Kitagawa 1955; Cai, Namkoong and Yadlowsky 2023 for models). Changed inputs that the score does not show count
     as relation. Limits are normal, with the standard error of seeded samples of both sides; nan where a side has fewer
-    than two labelled rows.
+    than two labelled rows, and of a rate, which has no score that would tell the parts apart.
     """
-    if min(_labelled(reference), _labelled(window)) < 2:
+    if isinstance(window, LabelCounts) or min(_labelled(reference), _labelled(window)) < 2:
         nothing = Interval(math.nan, -math.inf, math.inf)
         return Explained(nothing, nothing, nothing)
     sign = -1 if figure in LOWER_IS_BETTER else 1

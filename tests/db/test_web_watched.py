@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-SEEDS = ("warehouse.sql", "churn.sql", "watched.sql")
+SEEDS = ("warehouse.sql", "churn.sql", "watched.sql", "recommend.sql")
 
 
 def section(page: str, heading: str) -> str:
@@ -110,6 +110,37 @@ def test_a_regression_is_told_in_its_own_unit(pages, filled):
     assert "stars" not in page
     assert "reviews" not in page.split("How far off")[1]
     assert "410 rows" in pages.read("/models/rent/windows/2026-04-01/2026-04-30")
+
+
+def test_recommendations_are_told_as_what_was_liked(pages, filled):
+    page = pages.read("/models/recommend")
+    said = pages.plain(section(pages.html("/models/recommend"), "Coverage and shares"))
+
+    assert "How often a reader liked what it offered" in page
+    assert "Like rate: the share of answers of which a book was liked within 7 days" in page
+    assert "Newest" not in page
+    for never in ("ccuracy", "right", "estimate", "stars"):
+        assert never not in page.split("What was live on")[0], never
+    assert (
+        "2026-05-18 to 2026-05-24 v1 97.0 % (100 % of the reference's) 20.1 % [18.1 %, 22.1 %] reference 6.0 %" in said
+    )
+    assert "2026-04-06 to 2026-04-12 v1 3.0 % (3 % of the reference's) 6.1 %" in said
+    assert "is_unknown beyond its limit 0.190" in pages.plain(section(pages.html("/models/recommend"), "Columns that"))
+    assert "why=words 4.0 % [2.0 %, 6.0 %] 26.0 % 260" in pages.plain(section(pages.html("/models/recommend"), "Segm"))
+    window = pages.read("/models/recommend/windows/2026-05-18/2026-05-24")
+    assert "version 1, 712 answers" in window
+    assert "Unknown share v1 all drift 20.1 % 18.1 % to 22.1 %" in window
+    assert "Coverage v1 all drift 97.0 % – 3,560" in window
+    assert "Coverage and shares" not in pages.read("/models/credit")
+
+
+def test_the_overview_says_that_recommendations_are_liked_less(pages, filled):
+    page = pages.html("/")
+    card = next(card for card in page.split('<article class="card">')[1:] if ">recommend</a>" in card)
+
+    assert "recommend has declined: what it offers is liked less often than in its reference" in pages.plain(page)
+    assert re.search(r"declined 2026-05-18 to 2026-05-24 Like rate 17\.\d % \[.*\] on 712 answers", pages.plain(card))
+    assert 'aria-label="Like rate realized in 17 windows, from 25.8 %' in card
 
 
 @pytest.mark.parametrize(

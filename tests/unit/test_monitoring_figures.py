@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from maeari.statistics import wilson_interval
-from monitoring.figures import Z_95, binary, multiclass, regression, segments, share
+from monitoring.figures import Z_95, binary, multiclass, rate, regression, segments, share
 from monitoring.figures.binary import ScoreCounts
 from monitoring.figures.multiclass import ClassCounts
+from monitoring.figures.rate import LabelCounts
 from monitoring.figures.regression import ErrorCounts
 
 EDGES = np.arange(1, 20) / 20
@@ -45,8 +46,12 @@ def error_counts(random: np.random.Generator, rows: int, scale: float = 1.0) -> 
     return ErrorCounts.of(predictions, predictions + scale * random.standard_t(8, rows), PREDICTION_EDGES)
 
 
-KINDS = {"binary": score_counts, "multiclass": class_counts, "regression": error_counts}
-TASKS = {"binary": binary, "multiclass": multiclass, "regression": regression}
+def label_counts(random: np.random.Generator, rows: int, lost: float = 0.0) -> LabelCounts:
+    return LabelCounts.of(random.random(rows) < 0.3 - lost)
+
+
+KINDS = {"binary": score_counts, "multiclass": class_counts, "regression": error_counts, "rate": label_counts}
+TASKS = {"binary": binary, "multiclass": multiclass, "regression": regression, "rate": rate}
 
 labelled_scores = st.lists(
     st.tuples(st.floats(0, 1), st.sampled_from([0.0, 1.0, np.nan])), min_size=1, max_size=60
@@ -109,6 +114,17 @@ def test_regression_figures_equal_those_of_raw_rows(rows):
     assert found["root_mean_squared_error"].value == pytest.approx(metrics.root_mean_squared_error(truth, predictions))
 
 
+@given(st.lists(st.sampled_from([0.0, 1.0, np.nan]), max_size=60))
+def test_a_rate_is_that_of_the_rows_whose_label_is_known(labels):
+    counts = LabelCounts.of(np.array(labels))
+    (figure,) = rate.realized(counts).values()
+    known = [label for label in labels if not np.isnan(label)]
+    assert (counts.rows, figure.rows) == (len(labels), len(known))
+    assert figure.value == pytest.approx(np.mean(known) if known else np.nan, nan_ok=True)
+    assert rate.estimated(counts, counts) == {}
+    assert np.isnan(segments.explained_drop(counts, counts, "like_rate").total.value)
+
+
 def test_brier_score_and_calibration_error_approach_those_of_raw_rows():
     random = np.random.default_rng(0)
     scores = random.random(20_000)
@@ -144,6 +160,8 @@ def test_counts_that_contradict_are_refused_with_what_to_do():
         ScoreCounts(np.array([0.2, 0.5]), three, three, 2 * three, three, three, 0.5)
     with pytest.raises(ValueError, match="count both on one reference's"):
         ScoreCounts.of([0.1], [1], EDGES, 0.5) + ScoreCounts.of([0.1], [1], EDGES, EDGES[0])
+    with pytest.raises(ValueError, match="3 positive of 2 labelled of 9 rows cannot be"):
+        LabelCounts(*map(np.int64, (9, 2, 3)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -151,7 +169,12 @@ def test_counts_that_contradict_are_refused_with_what_to_do():
 def test_hardly_any_rows_have_figures_without_an_error(kind, rows):
     random = np.random.default_rng(2)
     few, many, task = KINDS[kind](random, rows), KINDS[kind](random, 500), TASKS[kind]
-    figure = {"binary": "roc_auc", "multiclass": "macro_f1", "regression": "mean_absolute_error"}[kind]
+    figure = {
+        "binary": "roc_auc",
+        "multiclass": "macro_f1",
+        "regression": "mean_absolute_error",
+        "rate": "like_rate",
+    }[kind]
     realized = task.realized(few)
     widest = (0.0, np.inf if kind == "regression" else 1.0)
     for one in (*realized.values(), *task.estimated(few, many).values(), *task.estimated(many, few).values()):
@@ -235,6 +258,7 @@ def test_only_the_segment_that_became_worse_is_named_and_with_its_numbers():
         ("binary", "f1", {"lost": 0.15}),
         ("multiclass", "macro_f1", {"lost": 0.1}),
         ("regression", "mean_absolute_error", {"scale": 1.3}),
+        ("rate", "like_rate", {"lost": 0.12}),
     ],
 )
 def test_stable_segments_are_rarely_named_and_worse_ones_usually(kind, figure, worse):

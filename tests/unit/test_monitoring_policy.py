@@ -89,6 +89,8 @@ def test_a_policy_of_ones_own_is_found_under_its_name(own):
         ({"task": "multiclass"}, "task is multiclass"),
         ({"task": "regression", "labels__positive": "yes"}, "for a binary task"),
         ({"task": "multiclass", "predictions__score": {"a": "p"}}, "1 classes"),
+        ({"task": "rate"}, "a rate has no score, and every other task has one: leave score out"),
+        ({"predictions__score": None}, "name its column, the task is binary"),
         ({"labels__id": ["customer_id", "as_of_on"]}, "in the same order"),
         ({"min_labelled_rows": 200}, "some of the rows"),
         ({"reference__until": date(2025, 1, 1)}, "lies before"),
@@ -98,6 +100,9 @@ def test_a_policy_of_ones_own_is_found_under_its_name(own):
         ),
         ({"drifted__method": "chi_square", "drifted__limit": 2}, "p-value"),
         ({"drifted__method": "best"}, "psi"),
+        ({"reference": {"first_days": 0}}, "greater than or equal to 1"),
+        ({"coverage": {"column": "books", "catalogue": {"table": "a.b", "id": ["x", "y"]}, "least": 0.7}}, "id"),
+        ({"coverage": {"column": "books", "catalogue": {"id": ["x"]}, "least": 0.7}}, "either a table"),
         ({"predictions__threshold": 1.5}, "less than 1"),
         ({"colour": "blue"}, "Extra inputs"),
     ],
@@ -139,6 +144,9 @@ def test_only_what_decides_a_sketch_changes_its_reference():
     assert key() != key(predictions__features={"spend": "category"})
     assert key() != key(reference__until=date(2026, 2, 1))
     assert key() != key(labels__after_days=30)
+    catalogue = {"table": "marts.books", "id": ["book_id"]}
+    assert key() == key(coverage={"column": "book_id", "catalogue": catalogue, "least": 0.7})
+    assert key() != key(reference={"first_days": 28})
 
 
 @given(arrays(float, st.integers(0, 400), elements=st.floats(allow_subnormal=False)))

@@ -105,6 +105,8 @@ grant select, insert, update, delete on predictions.book_vectors to maeari_ml;
 grant select on predictions.book_vectors, predictions.recommendations
     to maeari_dbt, maeari_monitor, maeari_web, maeari_analyst;
 grant select on predictions.recommendations to maeari_ml;
+-- Which answers were liked, and when; not by whom.
+grant select (source, event_id, event_type, occurred_at) on raw.events to maeari_monitor;
 
 grant usage on schema raw, ops, predictions, marts to maeari_skill;
 grant select on ops.model_versions, ops.deployments to maeari_skill;
