@@ -9,15 +9,16 @@ import numpy as np
 
 from maeari import clock, postgres
 from maeari.text import keywords, morphemes
+from ml.recommend.catalogue import only_source
 from ml.texts import dictionary
 from ml.texts.collection import Collection
 from ml.texts.corpus import is_held_out, read_corpus
 
 _BOOKS = """
-    select subject_id, coalesce(subject_name, '')
-    from marts.dim_subjects
-    where source = %(source)s and first_written_at < %(known_until)s
-    order by subject_id
+    select source, book_id, title, author, subjects, description
+    from marts.dim_books
+    where (%(source)s is null or source = %(source)s) and first_known_at < %(known_until)s
+    order by source, book_id collate "C"
 """
 
 _READINGS = """
@@ -47,8 +48,13 @@ _READINGS = """
 
 @dataclass(frozen=True)
 class Books:
-    """The books of a shop by rising id, the title of each, and the keywords of its title and reviews, oldest first."""
+    """The books of a source by rising id, the title of each, and its keywords.
 
+    These are of title, author, subjects and description, and then of its reviews, oldest first.
+    """
+
+    source: str | None
+    """None of no books where none was named."""
     book_ids: list[str]
     titles: list[str]
     words: list[list[str]]
@@ -71,21 +77,29 @@ class Readings:
         return Readings([self.readers[place] for place in places], [self.sequences[place] for place in places])
 
 
-def read_books(source: str, as_of: date) -> Books:
-    """The subjects of a source of reviews that were known at the end of `as_of`, their analysed reviews with them."""
+def read_books(source: str | None, as_of: date) -> Books:
+    """The books of a source that were known at the end of `as_of`, their analysed reviews with them.
+
+    A source of None is the only one that has books; raises ConfigError when there are several.
+    """
     parameters = {"source": source, "known_until": clock.end_of_day(as_of)}
     with postgres.connect("ml") as connection, connection.cursor() as cursor:
         cursor.execute(_BOOKS, parameters)
         rows = cursor.fetchall()
-    book_ids, titles = [book_id for book_id, _ in rows], [title for _, title in rows]
-    words = [keywords(found) for found in morphemes(titles, dictionary.words())]
+    source = source or only_source([row[0] for row in rows])
+    book_ids, titles = [row[1] for row in rows], [row[2] for row in rows]
+    told = [
+        "\n".join(filter(None, (title, author, ", ".join(subjects), description)))
+        for _, _, title, author, subjects, description in rows
+    ]
+    words = [keywords(found) for found in morphemes(told, dictionary.words())]
     places = {book_id: place for place, book_id in enumerate(book_ids)}
     reviews = read_corpus(Collection.reviews, as_of).without_copies()
     for row, review in enumerate(reviews.texts.itertuples()):
         if review.source == source and review.subject_id in places:
             said = reviews.terms[reviews.offsets[row] : reviews.offsets[row + 1]]
             words[places[review.subject_id]] += reviews.words[said].tolist()
-    return Books(book_ids, titles, words)
+    return Books(source, book_ids, titles, words)
 
 
 def read_readings(book_ids: Sequence[str], as_of: date) -> Readings:

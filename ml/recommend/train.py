@@ -1,4 +1,4 @@
-"""Training: purchases and reviews as known on a day become a registered challenger with its card."""
+"""Training: books, purchases and reviews as known on a day become a registered challenger with its card."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LIBRARIES = ("gensim", "kiwipiepy", "scikit-learn", "numpy", "scipy", "skops", "
 _QUERY = """
     select customer_id, item_id from marts.fct_events
     where event_type = 'purchase'
-    -- of the subjects of {source}, until {known_until}, less one reader in ten by the md5 of their id
+    -- of the books of {source} in marts.dim_books, until {known_until}, less one reader in ten by the md5 of their id
     -- row_keys_sha256 is that of the readers and their books in order
 """
 
@@ -47,17 +47,21 @@ class Trained:
         }
 
 
-def train(source: str, as_of: date, config: RecommendConfig | None = None) -> Trained:
-    """Learn the books of a source of reviews from who bought them by the end of `as_of`; register the challenger."""
+def train(source: str | None, as_of: date, config: RecommendConfig | None = None) -> Trained:
+    """Learn the books of a source from who bought them by the end of `as_of`; register the challenger.
+
+    A source of None is the only one that has books.
+    """
     config = config or RecommendConfig()
     books = read_books(source, as_of)
     learned, held_out = read_readings(books.book_ids, as_of).split()
     readers = sum(len(one) > 1 for one in learned.sequences)
     if readers < config.min_readers:
         raise TooFewRows(
-            f"{readers:,} readers of {as_of} bought two or more of the {len(books.book_ids):,} books of {source}, "
-            f"every tenth left out; training needs {config.min_readers:,}. Check that import_events and "
-            "build_warehouse succeeded for that day, and that the shop's item ids are those of the reviews' subjects."
+            f"{readers:,} readers of {as_of} bought two or more of the {len(books.book_ids):,} books of "
+            f"{books.source or 'any source'}, every tenth left out; training needs {config.min_readers:,}. Check that "
+            "import_events and build_warehouse succeeded for that day, and that the shop's item ids are the ids in "
+            "marts.dim_books."
         )
     model = BookRecommender(config.model_dump()).fit(books.book_ids, books.words, learned.sequences)
     figures = evaluate(model, books.book_ids, held_out.sequences)
@@ -76,7 +80,7 @@ def train(source: str, as_of: date, config: RecommendConfig | None = None) -> Tr
         card={
             "model": MODEL,
             "as_of": as_of.isoformat(),
-            "source": source,
+            "source": books.source,
             "known_until": known_until.isoformat(),
             "readers": readers,
             "books": len(books.book_ids),
@@ -93,7 +97,7 @@ def train(source: str, as_of: date, config: RecommendConfig | None = None) -> Tr
             known_until=known_until,
             rows=sum(len(one) for one in learned.sequences),
             row_keys_sha256=fingerprint,
-            query=_QUERY.format(source=source, known_until=known_until.isoformat()),
+            query=_QUERY.format(source=books.source, known_until=known_until.isoformat()),
         ),
     )
     return Trained(version, as_of, readers, len(books.book_ids), figures)

@@ -57,6 +57,11 @@ def land() -> None:
             )
             (crawl_id,) = cursor.fetchone()
             cursor.execute(
+                "insert into ops.sources (source, kind, owner, licence, is_local, subjects_are, facts_sha256)"
+                " values (%s, 'review_pages', 'me', 'mine', false, 'books', 'x')",
+                (SOURCE,),
+            )
+            cursor.execute(
                 "insert into ops.loads (source, kind, outcome, complete_until)"
                 " values ('shop', 'events', 'finished', %s) returning load_id",
                 (AS_OF,),
@@ -69,6 +74,16 @@ def land() -> None:
             [
                 (SOURCE, book, 1, book, book, f"책 {book}", WORDS[place % 2], start, "second", "x", crawl_id, start)
                 for place, book in enumerate(BOOKS)
+            ],
+        )
+        postgres.copy_rows(
+            connection,
+            "raw.books",
+            ("source", "book_id", "version_no", "content_hash", "title", "author", "description", "subjects", "load_id")
+            + ("landed_at",),
+            [
+                (SOURCE, BOOKS[0], 1, "h", "등대지기", "김메아리", "혜성이 떨어진다.", "{소설,우주}", load_id, start),
+                (SOURCE, "later", 1, "h", "나중", None, None, "{}", load_id, clock.end_of_day(AS_OF)),
             ],
         )
         postgres.copy_rows(
@@ -86,7 +101,11 @@ def test_books_and_readings_are_those_of_the_day(shop):
     from ml.recommend.sequences import read_books, read_readings
 
     books = read_books(SOURCE, AS_OF)
-    assert books.book_ids == BOOKS
+    assert books == read_books(None, AS_OF)
+    assert (books.source, books.book_ids) == (SOURCE, BOOKS)
+    assert books.titles[:2] == ["등대지기", "책 book-01"]
+    assert {"등대지기", "김메아리", "혜성", "소설", "우주"} <= set(books.words[0])
+    assert read_books(SOURCE, AS_OF + timedelta(days=1)).book_ids == [*BOOKS, "later"]
     assert {"바다", "고래"} <= set(books.words[0])
     assert {"부엌", "국물"} <= set(books.words[1])
     readings = read_readings(books.book_ids, AS_OF)
@@ -112,3 +131,19 @@ def test_a_version_is_registered_and_answers_as_it_was_trained(shop):
     assert {one.book_id for one in offered} == {BOOKS[7], BOOKS[9]}
     assert BOOKS[-1] in [one.book_id for one in model.recommend([], "국물과 양념", [], 6)]
     assert registry.registered(MODEL, trained.version).card["cold_books"] == 1
+
+
+def test_of_several_sources_one_is_named(shop):
+    from ml.errors import ConfigError
+    from ml.recommend.sequences import read_books
+
+    with postgres.connect("owner") as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "insert into marts.dim_books (book_key, source, book_id, title, subjects, work_id, reviews, first_known_at)"
+            " values ('other:x', 'other', 'x', 'x', '{}', 'x', 0, %s)",
+            (clock.end_of_day(AS_OF),),
+        )
+    assert read_books(None, AS_OF).source == SOURCE
+    with pytest.raises(ConfigError, match=f"2 sources.* {SOURCE}, other. Name"):
+        read_books(None, AS_OF + timedelta(days=1))
+    assert read_books("nobody", AS_OF).book_ids == []
