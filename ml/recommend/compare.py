@@ -11,7 +11,7 @@ from ml.judgement import Measure, Side, Unseen, difference_of_decisions
 from ml.recommend.config import RecommendConfig
 from ml.recommend.evaluate import Offers, by_model, by_most_read, gains, last_book_ranks
 from ml.recommend.predict import MODEL, load
-from ml.recommend.sequences import read_readings, read_titles
+from ml.recommend.sequences import read_book_ids, read_readings
 from ml.statistics import mean_interval, share
 
 MIN_COMPARED = 50
@@ -28,7 +28,7 @@ def unseen_readers(version: int, live_version: int | None, as_of: date) -> Unsee
     models = {"challenger": load(version)}
     if live_version is not None:
         models["live"] = load(live_version)
-    book_ids = list(read_titles(challenger.card["data"]["source"], as_of))
+    book_ids = read_book_ids(challenger.card["data"]["source"], as_of)
     _, held_out = read_readings(book_ids, as_of).split()
     compared = held_out.of_two_or_more(MOST_COMPARED)
     offers = {name: by_model(model) for name, model in models.items()}

@@ -52,6 +52,14 @@ class Shelf:
         for number in range(len(self._series_numbers)):
             self._keep_next(self._open, number, -np.inf)
 
+    def __contains__(self, book_id: str) -> bool:
+        """Whether the model knows the book."""
+        return book_id in self._places
+
+    def allows(self, book_id: str, mask: np.ndarray) -> bool:
+        """Whether the model knows the book and a mask over its books allows it."""
+        return book_id in self._places and bool(mask[self._places[book_id]])
+
     def offer(
         self,
         liked: Sequence[str],

@@ -9,15 +9,16 @@ import numpy as np
 
 from maeari import clock, postgres
 from maeari.text import keywords, morphemes
+from ml.recommend.catalogue import only_source
 from ml.texts import dictionary
 from ml.texts.collection import Collection
 from ml.texts.corpus import is_held_out, read_corpus
 
 _BOOKS = """
-    select subject_id, coalesce(subject_name, '')
-    from marts.dim_subjects
-    where source = %(source)s and first_written_at < %(known_until)s
-    order by subject_id
+    select source, book_id, title, author, subjects, description
+    from marts.dim_books
+    where (%(source)s is null or source = %(source)s) and first_known_at < %(known_until)s
+    order by source, book_id collate "C"
 """
 
 _READINGS = """
@@ -54,22 +55,16 @@ _PURCHASES = """
     order by occurred_at, event_key
 """
 
-_BOUGHT_SOURCE = """
-    select subjects.source
-    from marts.dim_subjects as subjects
-    inner join marts.fct_events as events
-        on events.item_id = subjects.subject_id
-    where events.event_type = 'purchase' and events.occurred_at < %(known_until)s
-    group by subjects.source
-    order by count(*) desc, subjects.source
-    limit 1
-"""
-
 
 @dataclass(frozen=True)
 class Books:
-    """The books of a shop by rising id, the title of each, and the keywords of its title and reviews, oldest first."""
+    """The books of a source by rising id, the title of each, and its keywords.
 
+    These are of title, author, subjects and description, and then of its reviews, oldest first.
+    """
+
+    source: str | None
+    """None of no books where none was named."""
     book_ids: list[str]
     titles: list[str]
     words: list[list[str]]
@@ -106,35 +101,40 @@ class Readings:
         return self.readers, self.sequences, self.newest_at
 
 
-def bought_source(as_of: date) -> str | None:
-    """The source of reviews whose subjects were bought most by the end of `as_of`; None where none was."""
-    with postgres.connect("ml") as connection, connection.cursor() as cursor:
-        cursor.execute(_BOUGHT_SOURCE, {"known_until": clock.end_of_day(as_of)})
-        row = cursor.fetchone()
-    return row and row[0]
+def read_book_ids(source: str, as_of: date) -> list[str]:
+    """The ids of a source's books that were known at the end of `as_of`, rising."""
+    return [row[1] for row in _rows(source, as_of)]
 
 
-def read_titles(source: str, as_of: date) -> dict[str, str]:
-    """The title of each subject of a source of reviews that was known at the end of `as_of`, by rising id."""
-    with postgres.connect("ml") as connection, connection.cursor() as cursor:
-        cursor.execute(_BOOKS, {"source": source, "known_until": clock.end_of_day(as_of)})
-        return dict(cursor.fetchall())
+def read_books(source: str | None, as_of: date, but: Container[str] = ()) -> Books:
+    """The books of a source as known at the end of `as_of` and their analysed reviews, those of some ids left out.
 
-
-def read_books(source: str, as_of: date, but: Container[str] = ()) -> Books:
-    """The books of a source as known at the end of `as_of` and their analysed reviews, those of some ids left out."""
-    found = {book_id: title for book_id, title in read_titles(source, as_of).items() if book_id not in but}
-    book_ids, titles = list(found), list(found.values())
-    if not book_ids:
-        return Books([], [], [])
-    words = [keywords(found) for found in morphemes(titles, dictionary.words())]
+    A source of None is the only one that has books; raises ConfigError when there are several.
+    """
+    rows = _rows(source, as_of)
+    source = source or only_source([row[0] for row in rows])
+    rows = [row for row in rows if row[1] not in but]
+    if not rows:
+        return Books(source, [], [], [])
+    book_ids, titles = [row[1] for row in rows], [row[2] for row in rows]
+    told = [
+        "\n".join(filter(None, (title, author, ", ".join(subjects), description)))
+        for _, _, title, author, subjects, description in rows
+    ]
+    words = [keywords(found) for found in morphemes(told, dictionary.words())]
     places = {book_id: place for place, book_id in enumerate(book_ids)}
     reviews = read_corpus(Collection.reviews, as_of).without_copies()
     for row, review in enumerate(reviews.texts.itertuples()):
         if review.source == source and review.subject_id in places:
             said = reviews.terms[reviews.offsets[row] : reviews.offsets[row + 1]]
             words[places[review.subject_id]] += reviews.words[said].tolist()
-    return Books(book_ids, titles, words)
+    return Books(source, book_ids, titles, words)
+
+
+def _rows(source: str | None, as_of: date) -> list[tuple]:
+    with postgres.connect("ml") as connection, connection.cursor() as cursor:
+        cursor.execute(_BOOKS, {"source": source, "known_until": clock.end_of_day(as_of)})
+        return cursor.fetchall()
 
 
 def read_readings(book_ids: Sequence[str], as_of: date) -> Readings:

@@ -1,4 +1,4 @@
-"""Training: purchases and reviews as known on a day become a registered challenger with its card."""
+"""Training: books, purchases and reviews as known on a day become a registered challenger with its card."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from ml.recommend.config import RecommendConfig
 from ml.recommend.evaluate import evaluate
 from ml.recommend.model import BookRecommender
 from ml.recommend.predict import MODEL
-from ml.recommend.sequences import Books, Readings, bought_source, read_books, read_readings
+from ml.recommend.sequences import Books, Readings, read_books, read_readings
 
 LIBRARIES = ("gensim", "kiwipiepy", "scikit-learn", "numpy", "scipy", "skops", "mlflow")
 
 _QUERY = """
     select customer_id, item_id from marts.fct_events
     where event_type = 'purchase'
-    -- of the subjects of {source}, until {known_until}, less one reader in ten by the md5 of their id
+    -- of the books of {source} in marts.dim_books, until {known_until}, less one reader in ten by the md5 of their id
     -- row_keys_sha256 is that of the readers and their books in order
 """
 
@@ -50,31 +50,25 @@ class Trained:
 
 
 def train(source: str | None, as_of: date, config: RecommendConfig | None = None) -> Trained:
-    """Learn the books of a source of reviews from who bought them by the end of `as_of`; register the challenger.
+    """Learn the books of a source from who bought them by the end of `as_of`; register the challenger.
 
-    Without a source, that whose books were bought most.
+    A source of None is the only one that has books.
     """
     config = config or RecommendConfig()
-    source = source or bought_source(as_of)
-    if source is None:
-        raise TooFewRows(
-            f"Nothing that marts.dim_subjects has was bought by {as_of}, so there are no readers to learn from. Check "
-            "that import_events and build_warehouse succeeded for that day, and that the shop's item ids are those of "
-            "the reviews' subjects."
-        )
     books = read_books(source, as_of)
     learned, held_out = read_readings(books.book_ids, as_of).split()
     readers = sum(len(one) > 1 for one in learned.sequences)
     if readers < config.min_readers:
         raise TooFewRows(
-            f"{readers:,} readers of {as_of} bought two or more of the {len(books.book_ids):,} books of {source}, "
-            f"every tenth left out; training needs {config.min_readers:,}. Check that import_events and "
-            "build_warehouse succeeded for that day, and that the shop's item ids are those of the reviews' subjects."
+            f"{readers:,} readers of {as_of} bought two or more of the {len(books.book_ids):,} books of "
+            f"{books.source or 'any source'}, every tenth left out; training needs {config.min_readers:,}. Check that "
+            "import_events and build_warehouse succeeded for that day, and that the shop's item ids are the ids in "
+            "marts.dim_books."
         )
     if not any(len(one) > 1 for one in held_out.sequences):
         raise TooFewRows(
-            f"None of the readers of {source} who are held out by {as_of}, one in ten, bought two or more books, so "
-            "nothing could judge the version. Import the purchases of more readers, or wait for them."
+            f"None of the readers of {books.source} who are held out by {as_of}, one in ten, bought two or more books, "
+            "so nothing could judge the version. Import the purchases of more readers, or wait for them."
         )
     model = BookRecommender(config.model_dump()).fit(books.book_ids, books.words, learned.sequences)
     figures = evaluate(model, books.book_ids, held_out.sequences)
@@ -102,7 +96,7 @@ def train(source: str | None, as_of: date, config: RecommendConfig | None = None
             "data": {
                 "as_of": as_of.isoformat(),
                 "known_until": known_until.isoformat(),
-                "source": source,
+                "source": books.source,
                 "training_rows": rows,
                 "readers": readers,
                 "books": len(books.book_ids),
@@ -128,10 +122,10 @@ def train(source: str | None, as_of: date, config: RecommendConfig | None = None
             known_until=known_until,
             rows=rows,
             row_keys_sha256=fingerprint,
-            query=_QUERY.format(source=source, known_until=known_until.isoformat()),
+            query=_QUERY.format(source=books.source, known_until=known_until.isoformat()),
         ),
     )
-    return Trained(version, as_of, source, readers, len(books.book_ids), figures)
+    return Trained(version, as_of, books.source, readers, len(books.book_ids), figures)
 
 
 def _row_keys_sha256(books: Books, learned: Readings) -> str:

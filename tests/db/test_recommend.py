@@ -60,6 +60,11 @@ def land() -> None:
             )
             (crawl_id,) = cursor.fetchone()
             cursor.execute(
+                "insert into ops.sources (source, kind, owner, licence, is_local, subjects_are, facts_sha256)"
+                " values (%s, 'review_pages', 'me', 'mine', false, 'books', 'x')",
+                (SOURCE,),
+            )
+            cursor.execute(
                 "insert into ops.loads (source, kind, outcome, complete_until)"
                 " values ('shop', 'events', 'finished', %s) returning load_id",
                 (AS_OF,),
@@ -77,6 +82,16 @@ def land() -> None:
         )
         postgres.copy_rows(
             connection,
+            "raw.books",
+            ("source", "book_id", "version_no", "content_hash", "title", "author", "description", "subjects", "load_id")
+            + ("landed_at",),
+            [
+                (SOURCE, BOOKS[0], 1, "h", "등대지기", "김메아리", "혜성이 떨어진다.", "{소설,우주}", load_id, start),
+                (SOURCE, "later", 1, "h", "나중", None, None, "{}", load_id, clock.end_of_day(AS_OF)),
+            ],
+        )
+        postgres.copy_rows(
+            connection,
             "raw.events",
             EVENTS,
             [
@@ -90,7 +105,11 @@ def test_books_and_readings_are_those_of_the_day(shop):
     from ml.recommend.sequences import read_books, read_readings
 
     books = read_books(SOURCE, AS_OF)
-    assert books.book_ids == BOOKS
+    assert books == read_books(None, AS_OF)
+    assert (books.source, books.book_ids) == (SOURCE, BOOKS)
+    assert books.titles[:2] == ["등대지기", "책 book-01"]
+    assert {"등대지기", "김메아리", "혜성", "소설", "우주"} <= set(books.words[0])
+    assert read_books(SOURCE, AS_OF + timedelta(days=1)).book_ids == [*BOOKS, NEW, "later"]
     assert {"바다", "고래"} <= set(books.words[0])
     assert {"부엌", "국물"} <= set(books.words[1])
     readings = read_readings(books.book_ids, AS_OF)
@@ -120,7 +139,7 @@ def test_a_version_is_registered_and_answers_as_it_was_trained(shop):
     data = registry.registered(MODEL, trained.version).card["data"]
     assert (data["source"], data["cold_books"]) == (SOURCE, 1)
     assert train(None, AS_OF, RecommendConfig(min_readers=10)).source == SOURCE
-    with pytest.raises(TooFewRows, match="Nothing that marts.dim_subjects has was bought by 2025-01-01"):
+    with pytest.raises(TooFewRows, match="0 readers of 2025-01-01 bought two or more of the 0 books of any source"):
         train(None, date(2025, 1, 1))
 
 
@@ -142,8 +161,8 @@ def test_vectors_are_stored_once_with_those_of_books_that_came_later_and_old_ver
     day = AS_OF + timedelta(days=1)
     for _ in range(2):
         stored = store(first, day)
-        assert (stored["books"], stored["cold_books"]) == (len(BOOKS) + 1, 1)
-        assert versions_stored() == {first: len(BOOKS) + 1}
+        assert (stored["books"], stored["cold_books"]) == (len(BOOKS) + 2, 2)
+        assert versions_stored() == {first: len(BOOKS) + 2}
     model = load(first)
     by_readers = dict(nearest(first, BOOKS[1], 20))
     # Nobody has read these.
@@ -155,13 +174,13 @@ def test_vectors_are_stored_once_with_those_of_books_that_came_later_and_old_ver
     assert {int(book[-2:]) % 2 for book in by_words} == {0}
     release(first)
     store(second, AS_OF)
-    assert versions_stored() == {first: len(BOOKS) + 1, second: len(BOOKS)}
+    assert versions_stored() == {first: len(BOOKS) + 2, second: len(BOOKS)}
     assert registry.live_version("recommend") == first
     assert store_live(AS_OF) == {"as_of": AS_OF.isoformat(), "version": first, "books": len(BOOKS), "cold_books": 0}
     assert versions_stored() == {first: len(BOOKS)}
     release(second)
     store(second, day)
-    assert versions_stored() == {first: len(BOOKS), second: len(BOOKS) + 1}
+    assert versions_stored() == {first: len(BOOKS), second: len(BOOKS) + 2}
 
 
 def versions_stored() -> dict[int, int]:
@@ -186,5 +205,21 @@ def test_without_an_analysed_review_the_words_are_those_of_the_titles(shop):
     with postgres.connect("owner") as connection, connection.cursor() as cursor:
         cursor.execute("delete from predictions.text_terms")
     books = read_books(SOURCE, AS_OF + timedelta(days=1), but=set(BOOKS[1:]))
-    assert books.book_ids == [BOOKS[0], NEW]
+    assert books.book_ids == [BOOKS[0], NEW, "later"]
     assert books.words[1] == ["고래", "등대"]
+
+
+def test_of_several_sources_one_is_named(shop):
+    from ml.errors import ConfigError
+    from ml.recommend.sequences import read_books
+
+    with postgres.connect("owner") as connection, connection.cursor() as cursor:
+        cursor.execute(
+            "insert into marts.dim_books (book_key, source, book_id, title, subjects, work_id, reviews, first_known_at)"
+            " values ('other:x', 'other', 'x', 'x', '{}', 'x', 0, %s)",
+            (clock.end_of_day(AS_OF),),
+        )
+    assert read_books(None, AS_OF).source == SOURCE
+    with pytest.raises(ConfigError, match=f"2 sources.* {SOURCE}, other. Name"):
+        read_books(None, AS_OF + timedelta(days=1))
+    assert read_books("nobody", AS_OF).book_ids == []

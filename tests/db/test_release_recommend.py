@@ -33,18 +33,18 @@ def shop(new_warehouse, new_registry):
         patch.setenv("MAEARI_MLFLOW_DATABASE_URL", new_registry())
         patch.setenv("MAEARI_AS_OF", AS_OF.isoformat())
         change(
-            "create table marts.dim_subjects"
-            " (source text, subject_id text, subject_name text, first_written_at timestamptz)"
+            "create table marts.dim_books (source text, book_id text, title text, author text, subjects text[],"
+            " description text, first_known_at timestamptz)"
         )
         change(
             "create table marts.fct_events (event_key text, customer_id text, event_type text, occurred_at timestamptz,"
             " item_id text, quantity integer)"
         )
-        change("grant select on marts.dim_subjects, marts.fct_events to maeari_ml")
+        change("grant select on marts.dim_books, marts.fct_events to maeari_ml")
         copy(
-            "marts.dim_subjects",
-            ("source", "subject_id", "subject_name", "first_written_at"),
-            [(SOURCE, book, f"책 {book}", START) for book in BOOKS],
+            "marts.dim_books",
+            ("source", "book_id", "title", "subjects", "first_known_at"),
+            [(SOURCE, book, f"책 {book}", "{}", START) for book in BOOKS],
         )
         draws = np.random.default_rng(0)
         lines = []
