@@ -1,4 +1,4 @@
-"""What the demo world's shop knows: its till's lines and whose reviews are whose, delivered into the inbox as files."""
+"""What the demo world's shop knows: its till's lines, its books and whose reviews are whose, as files for the inbox."""
 
 import csv
 import gzip
@@ -11,9 +11,11 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from demo.bookshop import CatalogueEntry
 from demo.world import FIRST_TODAY, SEOUL, START, World
 
 TILL = "demo_shop"
+CATALOGUE = "books"
 SITES = {"cafe": "demo_cafes", "bookshop": "demo_books"}
 """The sources of reviews, by the section of the site that each reads."""
 
@@ -35,6 +37,10 @@ quantity: quantity
 amount: amount_krw
 complete_until: {until}
 """
+BOOKS_MAPPING = """\
+# The bookshop's catalogue, under the name of the source of its books' reviews.
+kind: books
+{fields}"""
 AUTHORS_MAPPING = """\
 # Which customers write under which names; the import keeps hashes of the names only.
 kind: authors
@@ -65,7 +71,8 @@ class Author(NamedTuple):
 def deliver(world: World, inbox: Path, until: date) -> list[Path]:
     """Write what has not been delivered by the end of a day into the inbox; returns the new files.
 
-    A delivery's name says its days, so that an earlier one is known wherever the inbox keeps it.
+    The catalogue comes once. A delivery's name says its days, so that an earlier one is known wherever the inbox
+    keeps it.
     """
     written = _deliver(inbox / TILL, EVENTS_MAPPING, "lines", Line, lambda since: lines(world, since, until), until)
     for section, source in SITES.items():
@@ -76,6 +83,13 @@ def deliver(world: World, inbox: Path, until: date) -> list[Path]:
             Author,
             lambda since, section=section: authors(world, section, since, until),
             until,
+        )
+    books = inbox / SITES["bookshop"]
+    if not any(books.rglob(f"{CATALOGUE}_*.csv.gz")):
+        fields = "".join(f"{name}: {name}\n" for name in CatalogueEntry._fields)
+        mapping = BOOKS_MAPPING.format(fields=fields)
+        written += _deliver(
+            books, mapping, CATALOGUE, CatalogueEntry, lambda since: world.catalogue, until, f"{CATALOGUE}.mapping.yml"
         )
     return written
 
@@ -148,7 +162,13 @@ def _random(world: World, *what: object) -> Random:
 
 
 def _deliver(
-    folder: Path, mapping: str, name: str, row: type, rows_since: Callable[[date], Iterator | list], until: date
+    folder: Path,
+    mapping: str,
+    name: str,
+    row: type,
+    rows_since: Callable[[date], Iterator | list],
+    until: date,
+    mapping_name: str = "mapping.yml",
 ) -> list[Path]:
     """Write the rows since the last delivery as one file, whole before it has its name; nothing when there are none."""
     days = [
@@ -159,7 +179,7 @@ def _deliver(
     if since > until:
         return []
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "mapping.yml").write_text(mapping.format(until=until), encoding="utf-8")
+    (folder / mapping_name).write_text(mapping.format(until=until), encoding="utf-8")
     file = folder / f"{name}_{since}_{until}.csv.gz"
     unfinished = folder / f".{file.name}.part"
     # Without the time of writing in it, so that the same days make the same file.

@@ -52,7 +52,7 @@ def test_nothing_is_delivered_twice_wherever_the_inbox_keeps_its_files(world, in
 def test_the_same_days_make_the_same_files(world, inbox, tmp_path):
     deliver(World(world.config), tmp_path, FIRST_DAY)
     written = sorted(tmp_path.rglob("*.csv.gz"))
-    assert len(written) == 3
+    assert len(written) == 4
     for file in written:
         (kept,) = inbox.rglob(f"{file.parent.name}/**/{file.name}")
         assert file.read_bytes() == kept.read_bytes()
@@ -81,10 +81,20 @@ def test_the_till_adds_lines_to_the_events_and_changes_none(world):
 def test_most_authors_told_the_shop_their_name(world, inbox):
     for section, source in SITES.items():
         wrote = {(r.author, r.truth.customer_id) for r in world.reviews(LATER_DAY) if r.section == section}
-        files = sorted(inbox.glob(f"{source}/*.csv.gz"))
+        files = sorted(inbox.glob(f"{source}/authors_*.csv.gz"))
         told = [(row["nickname"], row["customer"]) for file in files for row in rows(file)]
         assert len(files) == 2
         assert len(set(told)) == len(told)
         assert set(told) < wrote
         assert 0.9 < len(told) / len(wrote) < 1
         assert {tuple(author) for author in authors(world, section, until=LATER_DAY)} == set(told)
+
+
+def test_the_catalogue_comes_once_beside_the_authors_of_its_reviews(world, inbox):
+    folder = inbox / SITES["bookshop"]
+    (file,) = folder.glob("books_*.csv.gz")
+    found = rows(file)
+    assert [row["book_id"] for row in found] == [entry.book_id for entry in world.catalogue]
+    assert {row["description"] for row in found} == {entry.description or "" for entry in world.catalogue}
+    assert "kind: books" in (folder / "books.mapping.yml").read_text()
+    assert "kind: authors" in (folder / "mapping.yml").read_text()
