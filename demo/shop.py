@@ -1,4 +1,4 @@
-"""What the demo world's shop knows: its till's lines and whose reviews are whose, delivered into the inbox as files."""
+"""What the demo world's shop knows: its till's lines, its books and whose reviews are whose, as files for the inbox."""
 
 import csv
 import gzip
@@ -11,11 +11,11 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from demo.grammar import lines as lines_of
-from demo.grammar import texts, with_particle, words
+from demo.bookshop import CatalogueEntry
 from demo.world import FIRST_TODAY, SEOUL, START, World
 
 TILL = "demo_shop"
+CATALOGUE = "books"
 SITES = {"cafe": "demo_cafes", "bookshop": "demo_books"}
 """The sources of reviews, by the section of the site that each reads."""
 
@@ -37,46 +37,16 @@ quantity: quantity
 amount: amount_krw
 complete_until: {until}
 """
+BOOKS_MAPPING = """\
+# The bookshop's catalogue, under the name of the source of its books' reviews.
+kind: books
+{fields}"""
 AUTHORS_MAPPING = """\
 # Which customers write under which names; the import keeps hashes of the names only.
 kind: authors
 author: nickname
 customer_id: customer
 """
-
-
-BOOKS_MAPPING = """\
-# The shop's catalogue, which knows more of some books than of others.
-kind: books
-book_id: book
-title: title
-author: writer
-description: description
-subjects: genre
-series: series
-volume: volume
-edition_of: edition_of
-pages: pages
-published_on: published_on
-"""
-UNKNOWN_SHARE = 0.08
-NEW_EDITIONS = 2
-VOLUMES = 3
-
-
-class ListedBook(NamedTuple):
-    """A book as the catalogue lists it; what the shop does not know is empty."""
-
-    book: str
-    title: str
-    writer: str
-    description: str
-    genre: str
-    series: str
-    volume: int | str
-    edition_of: str
-    pages: int | str
-    published_on: date | str
 
 
 class Line(NamedTuple):
@@ -101,17 +71,10 @@ class Author(NamedTuple):
 def deliver(world: World, inbox: Path, until: date) -> list[Path]:
     """Write what has not been delivered by the end of a day into the inbox; returns the new files.
 
-    A delivery's name says its days, so that an earlier one is known wherever the inbox keeps it.
+    The catalogue comes once. A delivery's name says its days, so that an earlier one is known wherever the inbox
+    keeps it.
     """
     written = _deliver(inbox / TILL, EVENTS_MAPPING, "lines", Line, lambda since: lines(world, since, until), until)
-    bookshop = inbox / SITES["bookshop"]
-    # It never changes: the world has its books from the first day on.
-    if not any(bookshop.rglob("catalogue_*.csv.gz")):
-        catalogue = _deliver(
-            bookshop, BOOKS_MAPPING, "catalogue", ListedBook, lambda since: catalogue_of(world), until,
-            mapping_name="catalogue.mapping.yml",
-        )  # fmt: skip
-        written += catalogue
     for section, source in SITES.items():
         written += _deliver(
             inbox / source,
@@ -120,6 +83,13 @@ def deliver(world: World, inbox: Path, until: date) -> list[Path]:
             Author,
             lambda since, section=section: authors(world, section, since, until),
             until,
+        )
+    books = inbox / SITES["bookshop"]
+    if not any(books.rglob(f"{CATALOGUE}_*.csv.gz")):
+        fields = "".join(f"{name}: {name}\n" for name in CatalogueEntry._fields)
+        mapping = BOOKS_MAPPING.format(fields=fields)
+        written += _deliver(
+            books, mapping, CATALOGUE, CatalogueEntry, lambda since: world.catalogue, until, f"{CATALOGUE}.mapping.yml"
         )
     return written
 
@@ -148,41 +118,6 @@ def authors(world: World, section: str, since: date = START, until: date = FIRST
         for author, day in first_days.items()
         if day >= since and _random(world, "told", author.customer).random() < KNOWN_AUTHOR_SHARE
     ]
-
-
-def catalogue_of(world: World) -> list[ListedBook]:
-    """The world's books with what the shop says of them, and a few new editions that nobody has bought yet."""
-    said, series_of, listed = texts("catalogue"), {}, []
-    for book in world.books:
-        if book.genre in said["series"] and len(series_of.setdefault(book.genre, [])) < VOLUMES:
-            series_of[book.genre].append(book.book_id)
-    for book in world.books:
-        lot = _random(world, "catalogue", book.book_id)
-        setting, mood = lot.choice(words(said["settings"][book.genre])), lot.choice(words(said["moods"]))
-        sentence = lot.choice(lines_of(said["sentences"][book.genre])).format_map(
-            {"setting": setting, "setting을": with_particle(setting, "을"), "mood": mood}
-        )
-        description = f"{sentence} {lot.choice(words(said['uses'][book.genre]))}"
-        pages, published_on = lot.randrange(96, 560, 4), date(1995, 1, 1) + timedelta(days=lot.randrange(10_800))
-        volumes = series_of.get(book.genre, [])
-        in_series = book.book_id in volumes
-        listed.append(
-            ListedBook(
-                book.book_id,
-                book.title,
-                "" if lot.random() < UNKNOWN_SHARE else book.writer,
-                "" if lot.random() < UNKNOWN_SHARE else description,
-                book.genre,
-                said["series"][book.genre] if in_series else "",
-                volumes.index(book.book_id) + 1 if in_series else "",
-                "",
-                "" if lot.random() < UNKNOWN_SHARE else pages,
-                "" if lot.random() < UNKNOWN_SHARE else published_on,
-            )
-        )
-    for number, book in enumerate(listed[-NEW_EDITIONS:], len(listed) + 1):
-        listed.append(book._replace(book=f"book-{number:03d}", title=f"{book.title} (개정판)", edition_of=book.book))
-    return listed
 
 
 def _returns(world: World, since: date, until: date) -> Iterator[Line]:

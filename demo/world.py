@@ -7,7 +7,7 @@ import csv
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from demo.bookshop import Book, CatalogueEntry, ReadingLists, catalogue, with_shared_writers
 from demo.grammar import VOICES, compile_sentence, draw, lines, texts, words
 from demo.reviews import POSITIVE_SHARE, RATES, Section, Sentiment, Subject, draw_stars, writer
 
@@ -30,12 +31,10 @@ LEAST_STAY_DAYS = 14
 DECLINE_DAYS = 56
 LAST_SHARE_OF_VISITS = 0.15
 BUYING_SHARE = 0.85
+GIFT_SHARE = 0.15
 HORIZON_DAYS = 60
 CAFE_SHARE = 0.65
 FORMAL_SHARE = 0.34
-FAVOURITE, SECOND_FAVOURITE = 12.0, 5.0
-"""How much likelier a customer buys a book of the favourite genres than another one."""
-TASTE = 1
 GAP_WEEKS = 4
 GAP_SHARE = 0.65
 EVENT_WEEK = 58
@@ -64,16 +63,6 @@ class Store(NamedTuple):
     district: str
 
 
-class Book(NamedTuple):
-    """A book of the shop."""
-
-    book_id: str
-    title: str
-    writer: str
-    genre: str
-    price_krw: int
-
-
 class Customer(NamedTuple):
     """A customer and the truth about them: `left_on` may lie after the clock."""
 
@@ -96,6 +85,21 @@ class Event(NamedTuple):
     item_id: str
     quantity: int
     amount_krw: int
+
+
+class Till(NamedTuple):
+    """A week's visits; arrays of shape (visits,), but for `active`, of which `visitors` are places."""
+
+    active: list[Customer]
+    visitors: np.ndarray
+    seconds: np.ndarray
+    order: np.ndarray
+    buys: np.ndarray
+    at_shop: np.ndarray
+    gifts: np.ndarray
+    is_gift: np.ndarray
+    drinks: np.ndarray
+    quantities: np.ndarray
 
 
 class Truth(NamedTuple):
@@ -159,7 +163,10 @@ class World:
         self._review_weeks = 0
         self._customers: list[Customer] = []
         self._customer_weeks = -1
-        self._tastes: dict[str, np.ndarray] = {}
+        self._chosen_before = [np.zeros(0, int)]
+        # Each week's is needed for its events and for those of the week after.
+        self._till_of = lru_cache(maxsize=2)(self._draw_till)
+        self._reading_lists: dict[str, list[int]] = {}
 
     @cached_property
     def stores(self) -> tuple[Store, ...]:
@@ -177,7 +184,7 @@ class World:
         first, second = words(names["book_words"]["first"]), words(names["book_words"]["second"])
         titles = [f"{one} {two}" for one in first for two in second]
         random.shuffle(titles)
-        return tuple(
+        drawn = [
             Book(
                 f"book-{number:03d}",
                 title,
@@ -186,7 +193,13 @@ class World:
                 random.randrange(9, 33) * 1000,
             )
             for number, title in enumerate(titles[:60], 1)
-        )
+        ]
+        return with_shared_writers(drawn)
+
+    @cached_property
+    def catalogue(self) -> list[CatalogueEntry]:
+        """What the bookshop's catalogue says of its books and of two more editions."""
+        return catalogue(self.books, self._random("catalogue"))
 
     def customers(self, until: date = FIRST_TODAY) -> list[Customer]:
         """Those who joined on or before a day."""
@@ -340,38 +353,26 @@ class World:
         return [customer for customer in self._customers if customer.joined_on < monday and customer.left_on > sunday]
 
     def _events_of(self, week: int) -> list[Event]:
-        active = self._active_customers(week)
-        random = np.random.default_rng([self.config.seed & 0xFFFFFFFF, week])
-        monday = START + timedelta(weeks=week)
-        start = datetime.combine(monday, datetime.min.time(), SEOUL)
-        left_in_weeks = np.array([(customer.left_on - monday).days / 7 for customer in active])
-        usual = np.array([customer.visits_per_week for customer in active])
-        visits = random.poisson(usual * np.clip(left_in_weeks / (DECLINE_DAYS / 7), LAST_SHARE_OF_VISITS, 1.0))
-        visitors = np.repeat(np.arange(len(active)), visits)
-        seconds = random.integers(0, 7, len(visitors)) * 86400 + random.integers(8 * 3600, 22 * 3600, len(visitors))
-        order = np.argsort(seconds, kind="stable")
-        buys, at_shop = random.random(len(visitors)) < BUYING_SHARE, random.random(len(visitors)) < 0.2
-        books, drinks = (
-            random.integers(0, len(self.books), len(visitors)),
-            random.integers(0, 25, len(visitors)),
-        )
-        quantities = 1 + random.binomial(2, 0.2, len(visitors))
-        # Taste draws its own numbers, so that it changes nothing but which book is bought.
-        lots = np.random.default_rng([self.config.seed & 0xFFFFFFFF, week, TASTE]).random(len(visitors))
-        for row in np.flatnonzero(at_shop):
-            books[row] = np.searchsorted(self._taste(active[visitors[row]]), lots[row], side="right")
+        till = self._till_of(week)
+        start = datetime.combine(START + timedelta(weeks=week), datetime.min.time(), SEOUL)
+        chosen = self._books_chosen_before(week)
         events = []
-        for number, row in enumerate(order.tolist()):
-            customer, moment = active[visitors[row]], start + timedelta(seconds=int(seconds[row]))
-            place = "bookshop" if at_shop[row] else customer.store_id
+        for number, row in enumerate(till.order.tolist()):
+            customer, moment = till.active[till.visitors[row]], start + timedelta(seconds=int(till.seconds[row]))
+            place = "bookshop" if till.at_shop[row] else customer.store_id
             events.append(Event(f"v{week:03d}{number:05d}", customer.customer_id, "visit", moment, place, 1, 0))
-            if not buys[row]:
+            if not till.buys[row]:
                 continue
-            quantity = int(quantities[row])
-            if at_shop[row]:
-                item, price = self.books[books[row]].book_id, self.books[books[row]].price_krw
+            quantity = int(till.quantities[row])
+            if till.at_shop[row]:
+                book = self.books[till.gifts[row]]
+                if not till.is_gift[row]:
+                    reads, reader = self._reading_list(customer), _number(customer)
+                    book = self.books[reads[chosen[reader] % len(reads)]]
+                    chosen[reader] += 1
+                item, price = book.book_id, book.price_krw
             else:
-                item, price = f"menu-{drinks[row] + 1:02d}", 3500 + 200 * int(drinks[row])
+                item, price = f"menu-{till.drinks[row] + 1:02d}", 3500 + 200 * int(till.drinks[row])
             moment += timedelta(minutes=4)
             events.append(
                 Event(
@@ -386,16 +387,48 @@ class World:
             )
         return events
 
-    def _taste(self, customer: Customer) -> np.ndarray:
-        """How likely the customer is to buy each book or one before it, shape (books,): of two genres most."""
-        if customer.customer_id not in self._tastes:
-            random = self._random("taste", customer.customer_id)
-            first, second = random.sample(words(texts("names")["genres"]), 2)
-            weights = {first: FAVOURITE, second: SECOND_FAVOURITE}
-            wanted = np.cumsum([weights.get(book.genre, 1.0) for book in self.books])
-            # So that no lot, which is below 1, lies beyond the last book.
-            self._tastes[customer.customer_id] = np.append(wanted[:-1] / wanted[-1], 1.0)
-        return self._tastes[customer.customer_id]
+    @cached_property
+    def _tastes(self) -> ReadingLists:
+        return ReadingLists(self.books)
+
+    def _draw_till(self, week: int) -> Till:
+        active = self._active_customers(week)
+        random = np.random.default_rng([self.config.seed & 0xFFFFFFFF, week])
+        monday = START + timedelta(weeks=week)
+        left_in_weeks = np.array([(customer.left_on - monday).days / 7 for customer in active])
+        usual = np.array([customer.visits_per_week for customer in active])
+        visits = random.poisson(usual * np.clip(left_in_weeks / (DECLINE_DAYS / 7), LAST_SHARE_OF_VISITS, 1.0))
+        visitors = np.repeat(np.arange(len(active)), visits)
+        seconds = random.integers(0, 7, len(visitors)) * 86400 + random.integers(8 * 3600, 22 * 3600, len(visitors))
+        buys, at_shop = random.random(len(visitors)) < BUYING_SHARE, random.random(len(visitors)) < 0.2
+        gifts, drinks = (
+            random.integers(0, len(self.books), len(visitors)),
+            random.integers(0, 25, len(visitors)),
+        )
+        quantities = 1 + random.binomial(2, 0.2, len(visitors))
+        # Whose book it is draws its own numbers, so that visits, drinks and quantities stay as they were without it.
+        is_gift = np.random.default_rng([self.config.seed & 0xFFFFFFFF, week, 1]).random(len(visitors)) < GIFT_SHARE
+        order = np.argsort(seconds, kind="stable")
+        return Till(active, visitors, seconds, order, buys, at_shop, gifts, is_gift, drinks, quantities)
+
+    def _books_chosen_before(self, week: int) -> np.ndarray:
+        """How many books each customer has bought to read in all weeks before, shape (customers by then,)."""
+        while len(self._chosen_before) <= week:
+            till = self._till_of(len(self._chosen_before) - 1)
+            readers = till.visitors[till.buys & till.at_shop & ~till.is_gift].tolist()
+            chosen = np.zeros(len(self._customers), int)
+            chosen[: len(self._chosen_before[-1])] = self._chosen_before[-1]
+            chosen += np.bincount([_number(till.active[reader]) for reader in readers], minlength=len(chosen))
+            self._chosen_before.append(chosen)
+        self._extend_customers(week)
+        before = self._chosen_before[week]
+        return np.append(before, np.zeros(len(self._customers) - len(before), int))
+
+    def _reading_list(self, customer: Customer) -> list[int]:
+        if customer.customer_id not in self._reading_lists:
+            random = np.random.default_rng([self.config.seed & 0xFFFFFFFF, _number(customer), 2])
+            self._reading_lists[customer.customer_id] = self._tastes.draw(random)
+        return self._reading_lists[customer.customer_id]
 
     def _articles_of(self, week: int) -> list[Article]:
         random, news, names = self._random("articles", week), texts("news"), texts("names")
@@ -424,6 +457,11 @@ class World:
                 )
             )
         return articles
+
+
+def _number(customer: Customer) -> int:
+    """A customer's place among all who ever joined."""
+    return int(customer.customer_id.removeprefix("customer-"))
 
 
 def _buys_nothing(usual: np.ndarray, joined: np.ndarray, left: np.ndarray, as_of: date) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.shop import SITES, deliver
+from demo.world import START, World, WorldConfig
 from imports.errors import ImportRefused
 from imports.inbox import import_inbox, landed_since
 from imports.load import load_books
@@ -177,3 +180,14 @@ def test_the_inbox_and_the_command_take_books_too(warehouse, maeari_home, tmp_pa
     assert rows("select book_id, subjects from raw.books where source = 'bookshop' order by 1") == [
         ("1", ["소설"]), ("2", ["소설"]), ("3", ["소설"]),
     ]  # fmt: skip
+
+
+def test_the_demos_catalogue_lands_as_it_is(warehouse, maeari_home):
+    world = World(WorldConfig(seed=8))
+    deliver(world, maeari_home / "inbox", START)
+    loads = {load["kind"]: load for load in import_inbox(DAY, SITES["bookshop"])["loads"]}
+    assert (loads["books"]["landed"], loads["books"]["refused"]) == (len(world.catalogue), 0)
+    assert loads["authors"]["landed"] > 0
+    wanted = [(entry.book_id, entry.title, entry.description, entry.volume) for entry in world.catalogue]
+    assert rows("select book_id, title, description, volume from raw.books order by 1") == sorted(wanted)
+    shutil.rmtree(maeari_home / "inbox")

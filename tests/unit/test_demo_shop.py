@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from demo.shop import LONGEST_RETURN_DAYS, NEW_EDITIONS, SITES, TILL, VOLUMES, authors, catalogue_of, deliver, lines
+from demo.shop import LONGEST_RETURN_DAYS, SITES, TILL, authors, deliver, lines
 from demo.world import START, World, WorldConfig
 
 FIRST_DAY = START + timedelta(weeks=4, days=-1)
@@ -90,22 +90,11 @@ def test_most_authors_told_the_shop_their_name(world, inbox):
         assert {tuple(author) for author in authors(world, section, until=LATER_DAY)} == set(told)
 
 
-def test_the_catalogue_is_delivered_once_and_lists_every_book(world, inbox):
-    (file,) = inbox.glob(f"{SITES['bookshop']}/**/catalogue_*.csv.gz")
-    listed = rows(file)
-    assert [row["book"] for row in listed[:-NEW_EDITIONS]] == [book.book_id for book in world.books]
-    assert all(row["title"] and row["genre"] for row in listed)
-    assert "kind: books" in (inbox / SITES["bookshop"] / "catalogue.mapping.yml").read_text()
-
-
-def test_the_catalogue_knows_less_of_some_books_and_holds_series_and_new_editions(world):
-    listed = catalogue_of(world)
-    known = {book.book_id for book in world.books}
-    for field in ("writer", "description", "pages", "published_on"):
-        assert 0 < sum(getattr(book, field) == "" for book in listed) < len(listed) / 4, field
-    volumes = Counter(book.series for book in listed if book.volume != "")
-    assert len(volumes) == 3
-    assert set(volumes.values()) <= set(range(1, VOLUMES + 1))
-    editions = [book for book in listed if book.edition_of]
-    assert len(editions) == NEW_EDITIONS
-    assert all(book.edition_of in known and book.book not in known for book in editions)
+def test_the_catalogue_comes_once_beside_the_authors_of_its_reviews(world, inbox):
+    folder = inbox / SITES["bookshop"]
+    (file,) = folder.glob("books_*.csv.gz")
+    found = rows(file)
+    assert [row["book_id"] for row in found] == [entry.book_id for entry in world.catalogue]
+    assert {row["description"] for row in found} == {entry.description or "" for entry in world.catalogue}
+    assert "kind: books" in (folder / "books.mapping.yml").read_text()
+    assert "kind: authors" in (folder / "mapping.yml").read_text()

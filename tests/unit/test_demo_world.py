@@ -162,16 +162,3 @@ def test_the_oracle_knows_a_state_and_no_future(world):
     by_visits = [chance(4000, visits_per_week=rate) for rate in (0.01, 0.1, 0.5, 2.0)]
     assert by_visits == sorted(by_visits, reverse=True)
     assert len(set(by_visits)) == 4
-
-
-def test_customers_buy_most_of_their_books_from_two_genres(world):
-    genres = {book.book_id: book.genre for book in world.books}
-    bought: dict[str, list[str]] = {}
-    for event in world.events(START + timedelta(weeks=30)):
-        if event.item_id in genres and event.event_type == "purchase":
-            bought.setdefault(event.customer_id, []).append(genres[event.item_id])
-    often = [Counter(found) for found in bought.values() if len(found) >= 8]
-    assert len(often) > 50
-    in_two = sum(sum(count for _, count in found.most_common(2)) for found in often)
-    # Eight genres without taste: two of them would hold about half even of eight purchases.
-    assert in_two / sum(found.total() for found in often) > 0.65
