@@ -67,6 +67,7 @@ def filled_warehouse(new_warehouse, maeari_home):
             _score_customers(cursor)
             _tell_topics(cursor)
             _lend(cursor)
+            _recommend(cursor)
         _count_topics_and_pairs()
         _watch_loans(patch, maeari_home)
         warehouse.publish(SEEN)
@@ -236,6 +237,26 @@ def _lend(cursor) -> None:
         rows.append((loan, monday(week) + timedelta(days=place % 7), chance, income, channel, branch, is_late))
     execute_values(cursor, "insert into predictions.credit values %s", [row[:6] for row in rows])
     execute_values(cursor, "insert into predictions.credit_truth values %s", [(row[0], row[6]) for row in rows])
+
+
+def _recommend(cursor) -> None:
+    """What was measured of one week of recommendations."""
+    execute_values(
+        cursor,
+        "insert into monitoring.metrics (model, model_version, window_start, window_end, segment, metric, kind, value,"
+        " rows) values %s",
+        [
+            ("recommend", 1, monday(0), monday(1) - timedelta(days=1), segment, metric, kind, value, rows)
+            for segment, metric, kind, value, rows in (
+                ("all", "like_rate", "realized", 0.18, 640),
+                ("why=words", "like_rate", "realized", 0.9, 10),
+                ("all", "reference_like_rate", "realized", 0.25, 2_900),
+                ("all", "unknown_share", "drift", 0.06, 712),
+                ("all", "coverage", "drift", 0.5, 3_560),
+                ("all", "relative_coverage", "drift", 0.98, 3_560),
+            )
+        ],
+    )
 
 
 def _watch_loans(patch, maeari_home: Path) -> None:
@@ -461,6 +482,13 @@ def test_a_pair_of_words_has_its_counts_its_p_value_and_whether_it_is_new(answer
     assert float(known["lift"]) == 2.6
     assert 0 < known["holm_p_value"] < 1e-6
     assert (known["is_new"], new["is_new"], new["texts"]) == (False, True, 11)
+
+
+def test_recommendations_stand_with_what_became_of_them(answer):
+    (row,) = answer("How were the recommendations received?")
+    assert row["answers"] == 712
+    found = [float(value) for name, value in row.items() if name.endswith("percent") or "_percent_" in name]
+    assert found == [18.0, 25.0, 6.0, 50.0, 98.0]
 
 
 def test_a_rule_goes_one_way(answer):
