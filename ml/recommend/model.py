@@ -18,7 +18,7 @@ NAMED_WORDS = 3
 
 
 class Why(NamedTuple):
-    """Why a book is offered: readers of a liked book, the words of a text, or that many read it."""
+    """Why a book is offered: readers of a liked book, the words of a text or of a liked book, or that many read it."""
 
     kind: Literal["liked", "words", "popular"]
     named: tuple[str, ...] = ()
@@ -88,17 +88,29 @@ class BookRecommender(BaseEstimator):
             self.text_vectors_[has_words] = unit(self.text_vectors_[has_words] - self.usual_vector_)
         return self
 
-    def recommend(self, liked: Sequence[str], text: str | None, read: Collection[str], count: int) -> list[Suggestion]:
+    def recommend(
+        self,
+        liked: Sequence[str],
+        text: str | None,
+        read: Collection[str],
+        count: int,
+        among: np.ndarray | None = None,
+    ) -> list[Suggestion]:
         """At most `count` books, the best first: fewer only where no more are left.
 
         `liked` are book ids, oldest first; `text` is what is asked for, in any words; none of either gives what many
-        read. Neither `liked` nor `read` is offered again; ids that are not known are passed over.
+        read. Neither `liked` nor `read` is offered again; ids that are not known are passed over. `among` says of each
+        of `book_ids_` whether it may be offered.
         """
-        words = next(iter(morphemes([text[:LONGEST]]))) if text else []
-        return self.recommend_words(liked, keywords(words), read, count)
+        return self.recommend_words(liked, words_of(text), read, count, among)
 
     def recommend_words(
-        self, liked: Sequence[str], words: Sequence[str], read: Collection[str], count: int
+        self,
+        liked: Sequence[str],
+        words: Sequence[str],
+        read: Collection[str],
+        count: int,
+        among: np.ndarray | None = None,
     ) -> list[Suggestion]:
         """The same from the keywords of a text."""
         places = self._places(liked)
@@ -108,6 +120,8 @@ class BookRecommender(BaseEstimator):
         evidence = by_readers + by_words
         scores = evidence + self._config.popularity_weight * self.popularity_
         scores[places] = scores[self._places(read)] = -np.inf
+        if among is not None:
+            scores[~among] = -np.inf
         chosen = self._picked(scores, count)
         return [
             Suggestion(
@@ -247,7 +261,10 @@ class BookRecommender(BaseEstimator):
         if by_readers > by_words:
             liked = liked[-self._config.last_books :]
             shares = [self._together(place, book) for place in liked]
-            return Why("liked", (str(self.book_ids_[liked[np.argmax(self._weights(len(liked)) * shares)]]),))
+            leading = liked[np.argmax(self._weights(len(liked)) * shares)]
+            # Nobody has read both where one is cold: their words are alike.
+            is_read = self.popularity_[book] > 0 and self.popularity_[leading] > 0
+            return Why("liked", (str(self.book_ids_[leading]),)) if is_read else Why("words")
         said = np.array([self._said(number, book) for number in numbers]) * asked
         telling = np.argsort(-said, kind="stable")[:NAMED_WORDS]
         return Why("words", tuple(self.words_[numbers[telling[said[telling] > 0]]].tolist()))
@@ -262,6 +279,11 @@ class BookRecommender(BaseEstimator):
     def _said(self, number: int, book: int) -> float:
         row = slice(*self.posting_offsets_[number : number + 2])
         return float(self.posting_weights_[row][self.posting_books_[row] == book].sum())
+
+
+def words_of(text: str | None) -> list[str]:
+    """The keywords of what a reader asks for, in any words."""
+    return keywords(next(iter(morphemes([text[:LONGEST]])))) if text else []
 
 
 def _wrong(name: str, what: str) -> ArtifactChanged:

@@ -213,3 +213,18 @@ def test_contradictions_are_refused():
         RecommendConfig(last_books=50, longest_sequence=30)
     with pytest.raises(ConfigError, match="different book ids"):
         BookRecommender(SMALL).fit(["a", "a"], [[], []], [])
+
+
+def test_only_what_is_among_the_allowed_is_offered(model):
+    of_sea = np.char.startswith(model.book_ids_, "sea")
+    for question in ((["kitchen-01"], None), ([], "부엌의 국물"), ([], None)):
+        offered = model.recommend(*question, [], len(IDS), of_sea)
+        assert set(genres(offered)) == {"sea"}
+    assert model.recommend([], None, [], 5, np.zeros(len(IDS), bool)) == []
+
+
+def test_readers_are_no_reason_for_or_by_a_book_that_nobody_has_read(model):
+    for one in model.recommend(["stars-11"], None, [], 5):
+        assert one.why.kind != "liked"
+    alike = with_config(model, vector_weight=5.0).recommend(["stars-02"], None, [], BOOKS_A_GENRE)
+    assert {one.book_id: one.why.kind for one in alike}["stars-11"] == "words"
