@@ -196,7 +196,7 @@ def gains(offered: list[list[int]], wanted: list[np.ndarray]) -> tuple[np.ndarra
 
 def figures(title: str, hits: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[str]:
     """The table of both figures with their intervals."""
-    from ml.topics.evaluate import mean_interval
+    from ml.statistics import mean_interval
 
     rows = [(method, *(shown(mean_interval(values)) for values in both)) for method, both in hits.items()]
     return ["", table((f"found: {title}", "recall@10", "NDCG@10"), rows)]
@@ -204,7 +204,7 @@ def figures(title: str, hits: dict[str, tuple[np.ndarray, np.ndarray]]) -> list[
 
 def compared(title: str, hits: dict, has_limit: bool, missed: list[str]) -> list[str]:
     """Ours less each peer, customer by customer; where there is a limit, what is below it goes to `missed`."""
-    from ml.topics.evaluate import mean_interval
+    from ml.statistics import mean_interval
 
     shipped, rows = hits["ours, as shipped"], []
     for method, both in hits.items():

@@ -24,7 +24,7 @@ class Asked(NamedTuple):
 
 def texts(seed: int, choosing: bool) -> tuple[str, list[str]]:
     """The mean reciprocal rank of every method, and which limits were missed."""
-    from ml.topics.evaluate import mean_interval
+    from ml.statistics import mean_interval
 
     reviews = book_reviews()
     rounds = [halves(reviews)] if choosing else held_out(reviews)

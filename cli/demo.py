@@ -32,6 +32,8 @@ FIRST_TRAINING_AS_OF = date(2025, 11, 30)
 FIRST_CHURN_TRAINING_AS_OF = date(2025, 12, 31)
 # The news event of the world, in January, lies before it; what is written later is folded in.
 FIRST_TOPICS_TRAINING_AS_OF = date(2026, 2, 28)
+# Most of the shop's purchases lie before it, and two months of newer ones after.
+FIRST_RECOMMEND_TRAINING_AS_OF = date(2026, 3, 31)
 STEP_TIMEOUT = timedelta(minutes=15)
 
 
@@ -184,7 +186,7 @@ def _run_the_way() -> None:
         if _live_version("sentiment") is None:
             training = _train_first(airflow, "sentiment", _first_training_day(today))
             started = _release_first(airflow, "sentiment", training)
-        with ThreadPoolExecutor(2) as pool:
+        with ThreadPoolExecutor(3) as pool:
             # Beside the customers, whose build leaves a core idle most of the time.
             told = pool.submit(_tell_topics, _Follower(AirflowClient("robot"), progress), built)
             delivered = pool.submit(_deliver_events, today)
@@ -200,11 +202,15 @@ def _run_the_way() -> None:
                     trained = airflow.follow_started_by(
                         "Train a challenger on newer reviews", "train_sentiment", monitored
                     )
-                    airflow.wait_for_question("Compare with the live version, and ask", trained)
+                    airflow.wait_for_question("Compare with the live version, and ask", trained, "sentiment")
             if _world() is None:
                 console.print("  The reviews of a file come without events: nobody is asked here who will leave.")
             else:
-                _build_and_score_customers(airflow, imported)
+                started = _build_customers(airflow, imported)
+                # Its few seconds fall beside the training of who will leave.
+                offered = pool.submit(_offer_books, _Follower(AirflowClient("robot"), progress))
+                _score_customers(airflow, started)
+                offered.result()
             told.result()
     _print_summary(today)
 
@@ -241,8 +247,8 @@ def _deliver_events(today: date) -> bool:
     return bool(waiting())
 
 
-def _build_and_score_customers(airflow: "_Follower", imported: dict | None) -> None:
-    """Follow an import to the list of whom to contact; the first model of who leaves is trained on the way."""
+def _build_customers(airflow: "_Follower", imported: dict | None) -> dict | None:
+    """Follow an import to the build of what it brought; None without one."""
     started = None
     if imported is not None:
         airflow.follow("Import the shop's events", imported)
@@ -251,6 +257,11 @@ def _build_and_score_customers(airflow: "_Follower", imported: dict | None) -> N
     # A scheduled import may have been quicker.
     while unfinished := airflow.follow_unfinished("Build the warehouse", "build_warehouse"):
         started = unfinished
+    return started
+
+
+def _score_customers(airflow: "_Follower", started: dict | None) -> None:
+    """Follow a build to the list of whom to contact; the first model of who leaves is trained on the way."""
     if _live_version("churn") is None:
         training = _train_first(airflow, "churn", FIRST_CHURN_TRAINING_AS_OF)
         started = _release_first(airflow, "churn", training)
@@ -274,24 +285,41 @@ def _tell_topics(airflow: "_Follower", built: dict | None) -> None:
     airflow.follow_started_by("Publish the topics", "publish_marts", told)
 
 
-def _train_first(airflow: "_Follower", model: str, as_of: date) -> dict:
-    training = airflow.client.trigger(f"train_{model}", {"as_of": as_of.isoformat(), "is_replay": True})
+def _offer_books(airflow: "_Follower") -> None:
+    """Store what the recommender knows of the books; the first one is trained on the way, unless it is no good."""
+    if _live_version("recommend") is not None:
+        airflow.follow_unfinished("Store the vectors of books", "store_books")
+        return
+    # The words of titles are enough here: to analyse every review takes minutes.
+    training = _train_first(airflow, "recommend", FIRST_RECOMMEND_TRAINING_AS_OF, analyse=False)
+    released = _approve_first(airflow, "recommend", training)
+    if released is not None:
+        airflow.follow_started_by("Store the vectors of books", "store_books", released)
+
+
+def _train_first(airflow: "_Follower", model: str, as_of: date, **conf) -> dict:
+    conf = {"as_of": as_of.isoformat(), "is_replay": True, **conf}
+    training = airflow.client.trigger(f"train_{model}", conf)
     return airflow.follow(f"Train the first {model} model as of {as_of}", training)
 
 
 def _release_first(airflow: "_Follower", model: str, training: dict) -> dict:
-    from maeari.airflow_client import AirflowClient
-
-    question = airflow.wait_for_question("Compare with the baseline, and ask", training)
-    if question is None:
-        (reasons,) = _row(
-            "select evidence -> 'reasons' from ops.release_requests where model = %s order by request_id desc limit 1",
-            model,
-        )
+    released = _approve_first(airflow, model, training)
+    if released is None:
         raise StackError(
-            f"The first {model} model may not be released, so nobody was asked: {' '.join(reasons)} "
+            f"The first {model} model may not be released, so nobody was asked: {_why_refused(model)} "
             f"All of its evidence is at {_airflow_address()}/maeari/."
         )
+    return released
+
+
+def _approve_first(airflow: "_Follower", model: str, training: dict) -> dict | None:
+    """Approve the release of what was trained and follow it; None where it is not good enough to be asked for."""
+    from maeari.airflow_client import AirflowClient
+
+    question = airflow.wait_for_question("Compare with the baseline, and ask", training, model)
+    if question is None:
+        return None
     AirflowClient("demo-approver").answer(
         question["dag_id"], question["dag_run_id"], question["task_id"], ["Approve"], {}
     )
@@ -300,6 +328,16 @@ def _release_first(airflow: "_Follower", model: str, training: dict) -> dict:
         "a replay, marked as such on the pages. Later releases wait for a person."
     )
     return airflow.follow("Promote the model", question)
+
+
+def _why_refused(model: str) -> str | None:
+    """Why the newest comparison of a model allowed no release; None where it did, or where there is none."""
+    row = _row(
+        "select evidence -> 'reasons', may_ask from ops.release_requests where model = %s"
+        " order by request_id desc limit 1",
+        model,
+    )
+    return None if row is None or row[1] else " ".join(row[0])
 
 
 def _first_training_day(today: date) -> date:
@@ -347,20 +385,28 @@ class _Follower:
         """One task of a run."""
         return next(task for task in self._tasks(run) if task["task_id"] == task_id)
 
-    def wait_for_question(self, title: str, training: dict) -> dict | None:
+    def wait_for_question(self, title: str, training: dict, model: str) -> dict | None:
         """Wait until the release of what a run has trained asks a person; None when there was nothing to ask."""
         line = self.progress.add_task(title, total=1, detail="")
         run = self._started_by("release_model", training)
-        for _ in _seconds(f"release_model run {run['dag_run_id']} has asked nothing"):
-            for question in self.client.waiting_approvals():
-                if question["dag_run_id"] == run["dag_run_id"]:
-                    self.progress.update(line, completed=1)
-                    return question
-            run = self.client.dag_run(run["dag_id"], run["dag_run_id"])
-            self._raise_failure(run)
-            if run["state"] == "success":
+        # A run asks about one model; of two that came at once, it starts another run for the second.
+        run_ids = [run["dag_run_id"], f"{run['dag_run_id']}__{model}"]
+        for _ in _seconds(f"release_model run {run['dag_run_id']} has asked nothing about {model}"):
+            request = _row(
+                "select dag_run_id, may_ask from ops.release_requests where model = %s and dag_run_id = any(%s)"
+                " order by request_id desc limit 1",
+                model,
+                run_ids,
+            )
+            if request is not None and not request[1]:
                 self.progress.update(line, completed=1, detail="not better than what it was compared with")
                 return None
+            asking = run["dag_run_id"] if request is None else request[0]
+            for question in self.client.waiting_approvals():
+                if request is not None and question["dag_run_id"] == asking:
+                    self.progress.update(line, completed=1)
+                    return question
+            self._raise_failure(self.client.dag_run(run["dag_id"], asking))
 
     def _started_by(self, dag_id: str, cause: dict) -> dict:
         for _ in _seconds(f"No run of {dag_id} was started by {cause['dag_id']} run {cause['dag_run_id']}"):
@@ -453,6 +499,14 @@ def _what_the_news_is_about(airflow: str) -> str:
     return f"{topics} topics: {airflow}/maeari/topics; which words go together: {airflow}/maeari/keywords"
 
 
+def _which_books() -> str:
+    version = _live_version("recommend")
+    if version is None:
+        return f"no recommender is live. {_why_refused('recommend') or 'None was asked for.'}"
+    books, first = _row("select count(*), min(book_id) from predictions.book_vectors where model_version = %s", version)
+    return f"{books} books are known to version {version}: maeari recommend --like {first}"
+
+
 def _airflow_address() -> str:
     settings = Settings()
     return settings.airflow_url or f"http://127.0.0.1:{settings.ports().airflow}"
@@ -471,6 +525,7 @@ def _print_summary(today: date) -> None:
         "Reports": f"{airflow}/maeari/ (after the log-in; also in Airflow's menu: Maeari)",
         "Churn": _whom_to_contact(airflow),
         "Topics": _what_the_news_is_about(airflow),
+        "Books": _which_books(),
         "MLflow": f"http://127.0.0.1:{settings.ports().mlflow}",
         "SQL": f"make psql, or {_psql_line(settings)}",
         "Waiting": (

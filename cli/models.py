@@ -31,6 +31,7 @@ SHOWN_CHARACTERS = 60
 _MAIN_FIGURES = {
     "sentiment": ("share right", "accuracy"),
     "churn": ("ROC-AUC", "roc_auc"),
+    "recommend": ("last books found among ten", "recall_at_10"),
     "topics": ("texts told apart", "told_apart"),
     "review_topics": ("texts told apart", "told_apart"),
 }
@@ -50,6 +51,7 @@ class Model(StrEnum):
 
     sentiment = "sentiment"
     churn = "churn"
+    recommend = "recommend"
     topics = "topics"
     review_topics = "review_topics"
 
@@ -91,6 +93,28 @@ def train_churn(
     given = zip(DECISIONS, (contact_budget_share, contact_cost, saved_value), strict=True)
     stated = {name: value for name, value in given if value is not None}
     console.print(train(clock.today(as_of), ChurnConfig(**stated) if stated else None).summary())
+
+
+@train_app.command("recommend")
+def train_recommend(
+    as_of: AsOf = None,
+    source: Annotated[
+        str | None, typer.Option(help="Whose books, a source of reviews; the one bought most without it.")
+    ] = None,
+) -> None:
+    """Learn who reads which books as known on a day, and register a challenger; analyses new reviews first.
+
+    Example: `maeari train recommend`, or `maeari train recommend --source my_shop --as-of 2026-03-31`
+    """
+    from ml.recommend.train import train
+    from ml.texts.analyse import analyse
+
+    day = clock.today(as_of)
+    with console.status("Analysing the reviews …") as status:
+        analyse(Collection.reviews, day)
+        status.update("Learning who reads what …")
+        trained = train(source, day)
+    console.print(trained.summary())
 
 
 @train_app.command("topics")
@@ -136,6 +160,15 @@ def release_churn(as_of: AsOf = None, version: Version = None) -> None:
     Example: `maeari release churn`
     """
     _print_comparison(Model.churn, version, as_of)
+
+
+@release_app.command("recommend")
+def release_recommend(as_of: AsOf = None, version: Version = None) -> None:
+    """Print how a challenger compares with the live version; asking and releasing is left to Airflow and a person.
+
+    Example: `maeari release recommend`
+    """
+    _print_comparison(Model.recommend, version, as_of)
 
 
 @release_app.command("topics")
@@ -324,6 +357,21 @@ def score_topics(
             f"No version of {of.model} is in effect by {day}. `maeari train topics` makes one; a person releases it."
         )
     console.print(scored)
+
+
+@score_app.command("recommend")
+def score_recommend(as_of: AsOf = None) -> None:
+    """Store the live version's vectors of books, and of those that came since its training. Safe to repeat.
+
+    Example: `maeari score recommend`
+    """
+    from ml.recommend.vectors import store_live
+
+    with console.status("Storing the vectors of books …"):
+        stored = store_live(clock.today(as_of))
+    if stored["version"] is None:
+        raise MaeariError("No version of recommend is live. `maeari train recommend` makes one; a person releases it.")
+    console.print(stored)
 
 
 @score_app.command("churn")

@@ -28,6 +28,7 @@ from maeari.settings import APPROVER, DEMO_APPROVER
 
 MODELS = {
     "churn": Asset(assets.CHURN_MODEL),
+    "recommend": Asset(assets.RECOMMEND_MODEL),
     "sentiment": Asset(assets.SENTIMENT_MODEL),
     "topics": Asset(assets.TOPICS_MODEL),
     "review_topics": Asset(assets.REVIEW_TOPICS_MODEL),
@@ -79,6 +80,7 @@ def challengers(dag_run) -> list[dict]:
 @dag(
     schedule=Asset(assets.SENTIMENT_CHALLENGER)
     | Asset(assets.CHURN_CHALLENGER)
+    | Asset(assets.RECOMMEND_CHALLENGER)
     | Asset(assets.TOPICS_CHALLENGER)
     | Asset(assets.REVIEW_TOPICS_CHALLENGER),
     catchup=False,
@@ -86,7 +88,7 @@ def challengers(dag_run) -> list[dict]:
     max_active_runs=8,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},
     doc_md=__doc__,
-    tags=["sentiment", "churn", "topics", "approval"],
+    tags=["sentiment", "churn", "topics", "recommend", "approval"],
 )
 def release_model():
     @task

@@ -31,6 +31,10 @@ class EventsIncomplete(ModelError):
     """A day cannot be scored yet: not all of its events are known."""
 
 
+class UnknownBook(ModelError):
+    """A book is not in the catalogue, or nothing is stored of it."""
+
+
 class UnknownCustomer(ModelError):
     """A customer was not scored, or is gone since."""
 

@@ -146,7 +146,7 @@ def _comparisons(unseen: Unseen) -> dict:
         found[rival] = {"difference": asdict(difference), "p_value": p_value}
         tests.append(found[rival])
         if measure.tests_decisions:
-            difference, p_value = _difference_of_decisions(truth, challenger, side, 1 - SIGNIFICANCE)
+            difference, p_value = difference_of_decisions(truth, challenger, side, 1 - SIGNIFICANCE)
             found[rival]["decisions"] = {"difference": asdict(difference), "p_value": p_value}
             tests.append(found[rival]["decisions"])
     for test, adjusted in zip(tests, holm_adjusted([test["p_value"] for test in tests]), strict=True):
@@ -266,7 +266,8 @@ def _accuracy(truth: np.ndarray, side: Side) -> dict:
     return share(_right(truth, side))
 
 
-def _difference_of_decisions(truth: np.ndarray, first: Side, second: Side, confidence: float) -> tuple[Interval, float]:
+def difference_of_decisions(truth: np.ndarray, first: Side, second: Side, confidence: float) -> tuple[Interval, float]:
+    """How much more often the first decides rightly than the second, and McNemar's exact p-value of no difference."""
     one, other = _right(truth, first), _right(truth, second)
     p_value = mcnemar_p_value(int((one & ~other).sum()), int((~one & other).sum()))
     return paired_difference(one, other, confidence), p_value
@@ -305,7 +306,7 @@ ACCURACY = Measure(
     unit="points",
     min_of_each=0,
     value=_accuracy,
-    difference=_difference_of_decisions,
+    difference=difference_of_decisions,
     figures=_recalls,
     tests_decisions=False,
 )

@@ -143,6 +143,22 @@ _WORDINGS = {
         approved="version {version} scores the customers of every month end from {start} on, and those of the last 90 "
         "days once more.",
     ),
+    "recall_at_10": _Wording(
+        rows="readers",
+        compared="Compared on {rows} readers whose newest book was bought from {first} to {last}, and from whom no "
+        "version ever learns: is that book among ten that are offered for those before it?",
+        alone="{one} finds the last book of {own} of readers, the baseline of {other}",
+        better="{one} finds more last books than {two}: of {own} of readers, not {other}",
+        equal="{one} finds as many last books as {two}: of {own} of readers, beside {other}",
+        baseline="baseline (the ten most read)",
+        shown=_percent,
+        columns=(
+            ("found among ten", lambda figures: _percent(_value(figures, "recall_at_10"))),
+            ("95 % interval", lambda figures: _percent_interval(figures["recall_at_10"])),
+            ("NDCG at ten", lambda figures: _decimal(_value(figures, "ndcg_at_10"))),
+        ),
+        approved="the book bot and `maeari recommend` offer books by version {version} at once.",
+    ),
     "told_apart": _Wording(
         rows="texts",
         compared="Compared on {rows} texts, written from {first} to {last}, from which no version ever learns: each is "

@@ -186,6 +186,14 @@ def live_version(model: str, at: datetime | None = None) -> int | None:
     return rows[0][0] if rows else None
 
 
+def version_before(model: str) -> int | None:
+    """The version to which a rollback would lead; None when no other was live before the one that is."""
+    with postgres.connect("release") as connection, connection.cursor() as cursor:
+        cursor.execute("select version from ops.deployment_before(%s)", (model,))
+        row = cursor.fetchone()
+    return row and row[0]
+
+
 def version_for(model: str, at: datetime) -> int | None:
     """The version in charge of what was written at a moment; None before the first took effect."""
     for stretch in stretches(model):

@@ -15,6 +15,7 @@ from ml.churn.compare import unseen_customers
 from ml.errors import ArtifactChanged, NotPromoted, UnknownVersion
 from ml.judgement import judge
 from ml.question import approval_body, request_mark
+from ml.recommend.compare import unseen_readers
 from ml.sentiment.compare import unseen_reviews
 from ml.texts.collection import Collection
 from ml.topics.compare import unseen_texts
@@ -29,6 +30,7 @@ ANSWER_WITHIN = timedelta(days=14)
 _TOPICS = {collection.model: collection for collection in Collection}
 _UNSEEN_ROWS = {
     "churn": unseen_customers,
+    "recommend": unseen_readers,
     "sentiment": unseen_reviews,
     **{model: partial(unseen_texts, collection) for model, collection in _TOPICS.items()},
 }

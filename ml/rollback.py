@@ -14,6 +14,7 @@ from maeari.text import one_line
 from ml import registry
 from ml.churn.predict import load as load_churn
 from ml.errors import ModelError, NotRolledBack
+from ml.recommend.predict import load as load_recommend
 from ml.sentiment.predict import load as load_sentiment
 from ml.texts.collection import Collection
 from ml.topics.predict import load as load_topics
@@ -23,11 +24,13 @@ LONGEST_REASON = 500
 # Each refuses a file that is gone or was changed, and a version that this release of Maeari cannot score with.
 _LOAD = {
     "churn": load_churn,
+    "recommend": load_recommend,
     "sentiment": load_sentiment,
     **{collection.model: partial(load_topics, collection) for collection in Collection},
 }
 AFTER_A_RELEASE = {
     "churn": (assets.CHURN_MODEL, "score_customers"),
+    "recommend": (assets.RECOMMEND_MODEL, "store_books"),
     "sentiment": (assets.SENTIMENT_MODEL, "score_reviews"),
     "topics": (assets.TOPICS_MODEL, "score_articles"),
     "review_topics": (assets.REVIEW_TOPICS_MODEL, "score_articles"),

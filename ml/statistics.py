@@ -33,6 +33,15 @@ def share(right: np.ndarray) -> dict:
     return {"value": value, "low": interval.low, "high": interval.high, "rows": len(right)}
 
 
+def mean_interval(values: np.ndarray, confidence: float = 0.95, *, lowest: float = 0.0) -> Interval:
+    """The mean of values with its normal interval, cut to `lowest` and 1, which are its limits without two values."""
+    if len(values) < 2 or np.isnan(values).any():
+        return Interval(float("nan"), lowest, 1.0)
+    margin = stats.norm.ppf((1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(len(values))
+    mean = float(values.mean())
+    return Interval(mean, max(mean - float(margin), lowest), min(mean + float(margin), 1.0))
+
+
 def calibration_error(probabilities: np.ndarray, is_positive: np.ndarray) -> float:
     """The mean distance of probability and share of positives over up to ten bins of equal size.
 

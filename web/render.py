@@ -41,7 +41,7 @@ OUTCOMES = {
 LABELS = {"positive": "＋ positive", "negative": "－ negative", "unsure": "○ unsure"}
 ABBREVIATIONS = {
     "id": "ID", "sha256": "SHA-256", "mlflow": "MLflow", "psi": "PSI", "roc": "ROC", "auc": "AUC", "pr": "PR",
-    "lime": "LIME", "shap": "SHAP",
+    "lime": "LIME", "shap": "SHAP", "ndcg": "NDCG",
 }  # fmt: skip
 # jsonb forgets the order in which a card was written: what people ask first comes first, the rest follows.
 READING_ORDER = (

@@ -46,6 +46,8 @@ class RecommendConfig(BaseModel):
     """What likeness of Doc2Vec's vectors counts beside the words themselves."""
     relevance: float = Field(0.9, gt=0, le=1)
     """Weight of how well a book fits against how much it is like one offered before it (Carbonell and Goldstein)."""
+    max_loss: float = Field(0.02, ge=0, lt=0.5)
+    """By how much a version may find fewer last books than the live one and still be released."""
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")

@@ -79,8 +79,7 @@ class BookRecommender(BaseEstimator):
         self.posting_offsets_, self.posting_books_, self.posting_weights_ = said.indptr, said.indices, said.data
         self.word_vectors_, self.word_kept_, self.noise_vectors_ = word_space(texts, self.words_, config)
         self.usual_vector_ = np.zeros(config.text_vector_size, np.float32)
-        vectors = [self._folded(*counted(self.words_, text)) for text in texts]
-        self.text_vectors_ = np.array(vectors, np.float32).reshape(books, config.text_vector_size)
+        self.text_vectors_ = self.folded(texts)
         has_words = self.text_vectors_.any(axis=1)
         if has_words.any():
             # What all texts have in common says nothing about any, and of few texts it is nearly everything.
@@ -131,6 +130,11 @@ class BookRecommender(BaseEstimator):
             )
             for book in chosen
         ]
+
+    def folded(self, texts: Sequence[Sequence[str]]) -> np.ndarray:
+        """The vector of each text's keywords beside `text_vectors_`, shape (texts, size); zeros where none is known."""
+        found = [self._folded(*counted(self.words_, text)) for text in texts]
+        return np.array(found, np.float32).reshape(len(texts), self._config.text_vector_size)
 
     def __setstate__(self, state: dict) -> None:
         super().__setstate__(state)

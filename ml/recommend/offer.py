@@ -1,14 +1,11 @@
 """The rules around the recommender: no other edition of what was read, one book of a series, few by one author."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ml.recommend.catalogue import Book
 from ml.recommend.model import BookRecommender, Suggestion
-
-if TYPE_CHECKING:
-    from ml.recommend.catalogue import Book
 
 FIVE, MOST_OF_AN_AUTHOR = 5, 2
 """Of the first five books at most two are by one author, of the first ten four, and so on."""
@@ -19,7 +16,7 @@ Ask = Callable[[int, np.ndarray], list[Suggestion]]
 
 def offer(
     model: BookRecommender,
-    catalogue: Mapping[str, "Book"],
+    catalogue: Mapping[str, Book],
     liked: Sequence[str],
     words: Sequence[str],
     read: Collection[str],
@@ -39,7 +36,7 @@ def offer(
 class Shelf:
     """A model's books with what the catalogue says of each, for many answers."""
 
-    def __init__(self, model: BookRecommender, catalogue: Mapping[str, "Book"]):
+    def __init__(self, model: BookRecommender, catalogue: Mapping[str, Book]):
         self.model, self.catalogue = model, catalogue
         book_ids = model.book_ids_.tolist()
         books = [catalogue.get(book_id) for book_id in book_ids]
@@ -49,6 +46,14 @@ class Shelf:
         self._series, self._series_numbers = _numbered(book and book.series for book in books)
         self._authors, _ = _numbered(book and book.author for book in books)
         self._volumes = np.array([_volume(book) for book in books], float)
+
+    def __contains__(self, book_id: str) -> bool:
+        """Whether the model knows the book."""
+        return book_id in self._places
+
+    def allows(self, book_id: str, mask: np.ndarray) -> bool:
+        """Whether the model knows the book and a mask over its books allows it."""
+        return book_id in self._places and bool(mask[self._places[book_id]])
 
     def offer(
         self,
@@ -118,11 +123,11 @@ class Shelf:
         return (self._authors < 0) | (by_author[self._authors] < most)
 
 
-def _work(book: "Book") -> str:
+def _work(book: Book) -> str:
     return book.work_id or book.book_id
 
 
-def _volume(book: "Book | None") -> float:
+def _volume(book: Book | None) -> float:
     """Volumes without a number come last."""
     return np.inf if book is None or book.volume is None else book.volume
 

@@ -9,11 +9,11 @@ from maeari import clock, postgres
 from maeari.statistics import Interval
 from ml import registry
 from ml.judgement import Measure, Side, Unseen
-from ml.statistics import normal_p_value
+from ml.statistics import mean_interval, normal_p_value
 from ml.texts.collection import Collection
 from ml.texts.corpus import Corpus, read_corpus
 from ml.topics.config import TopicsConfig
-from ml.topics.evaluate import MOST_COMPARED, baseline_weights, half_weights, mean_interval, told_apart
+from ml.topics.evaluate import MOST_COMPARED, baseline_weights, half_weights, told_apart
 from ml.topics.identity import identified
 from ml.topics.predict import load
 from ml.topics.train import split

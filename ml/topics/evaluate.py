@@ -3,10 +3,8 @@
 from dataclasses import asdict
 
 import numpy as np
-from scipy import stats
 
-from maeari.statistics import Interval
-from ml.statistics import share
+from ml.statistics import mean_interval, share
 from ml.texts.corpus import Corpus
 from ml.topics.coherence import COHERENCE_WORDS, npmi
 from ml.topics.model import TopicModel, top_words
@@ -62,12 +60,3 @@ def told_apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     rivals = len(first) - 1
     mine, theirs = wins.sum(axis=1) / rivals, wins.sum(axis=0) / rivals
     return mine + theirs - mine.mean()
-
-
-def mean_interval(values: np.ndarray, confidence: float = 0.95, *, lowest: float = 0.0) -> Interval:
-    """The mean of values with its normal interval, cut to `lowest` and 1, which are its limits without two values."""
-    if len(values) < 2 or np.isnan(values).any():
-        return Interval(float("nan"), lowest, 1.0)
-    margin = stats.norm.ppf((1 + confidence) / 2) * values.std(ddof=1) / np.sqrt(len(values))
-    mean = float(values.mean())
-    return Interval(mean, max(mean - float(margin), lowest), min(mean + float(margin), 1.0))

@@ -8,7 +8,7 @@ import pytest
 from maeari import assets
 from maeari.settings import AIRFLOW_USERS
 
-MODELS = ("churn", "sentiment", "topics", "review_topics")
+MODELS = ("churn", "recommend", "sentiment", "topics", "review_topics")
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +157,8 @@ def test_a_waiting_question_does_not_hold_up_a_newer_challenger(release):
             {assets.SENTIMENT_RETRAINING, assets.CHURN_RETRAINING},
         ),
         ("train_topics", set(), {assets.TOPICS_CHALLENGER, assets.REVIEW_TOPICS_CHALLENGER}),
+        ("train_recommend", set(), {assets.RECOMMEND_CHALLENGER}),
+        ("store_books", {assets.MARTS, assets.RECOMMEND_MODEL}, {assets.RECOMMEND_VECTORS}),
         ("release_model", {f"challenger.{model}" for model in MODELS}, {f"model.{model}" for model in MODELS}),
         (
             "score_articles",
@@ -174,9 +176,19 @@ def test_the_chain_of_assets_is_closed(bag, dag_id, starts_on, hands_on):
     assert {asset.name for task in dag.tasks for asset in task.outlets} == hands_on
 
 
-@pytest.mark.parametrize("dag_id", ["train_sentiment", "train_churn", "train_topics"])
+@pytest.mark.parametrize("dag_id", ["train_sentiment", "train_churn", "train_topics", "train_recommend"])
 def test_training_does_not_make_up_for_the_month_that_has_begun(bag, dag_id):
     dag = bag.dags[dag_id]
     assert dag.start_date is None
     assert all(task.start_date is None for task in dag.tasks)
     assert not dag.catchup
+
+
+def test_a_run_that_shall_not_analyse_trains_all_the_same(bag):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    dag = bag.dags["train_recommend"]
+    with pytest.raises(AirflowSkipException):
+        dag.get_task("analyse").python_callable(run_of(conf={"analyse": False}))
+    assert dag.get_task("train").upstream_task_ids == {"analyse"}
+    assert dag.get_task("train").trigger_rule == "none_failed"

@@ -10,6 +10,8 @@ from maeari import clock, postgres, warehouse
 AS_OF = date(2026, 1, 31)
 SOURCE = "my_books"
 BOOKS = [f"book-{number:02d}" for number in range(12)]
+NEW = "book-90"
+"""Spoken of after the day."""
 WORDS = ("바다를 항해하는 고래와 등대 이야기", "부엌에서 국물과 양념을 만드는 요리 이야기")
 REVIEWS = (
     "source", "source_review_id", "version_no", "content_hash", "subject_id", "subject_name", "body", "written_at",
@@ -36,6 +38,7 @@ def shop(new_warehouse, new_registry):
 
 def land() -> None:
     draws, start = np.random.default_rng(0), clock.start_of_day(AS_OF - timedelta(days=300))
+    later = clock.end_of_day(AS_OF)
     lines = []
     for reader in range(60):
         own = [book for place, book in enumerate(BOOKS[:-1]) if place % 2 == reader % 2]
@@ -69,7 +72,8 @@ def land() -> None:
             [
                 (SOURCE, book, 1, book, book, f"책 {book}", WORDS[place % 2], start, "second", "x", crawl_id, start)
                 for place, book in enumerate(BOOKS)
-            ],
+            ]
+            + [(SOURCE, NEW, 1, NEW, NEW, "고래와 등대", "항해", later, "second", "x", crawl_id, later)],
         )
         postgres.copy_rows(
             connection,
@@ -92,6 +96,7 @@ def test_books_and_readings_are_those_of_the_day(shop):
     readings = read_readings(books.book_ids, AS_OF)
     assert readings.readers == [f"reader-{reader:02d}" for reader in range(60)]
     assert {len(one) for one in readings.sequences} == {4}
+    assert set(readings.newest_at) == {clock.start_of_day(AS_OF - timedelta(days=297))}
     assert "reader-93" in read_readings(books.book_ids, AS_OF + timedelta(days=1)).readers
     assert read_books(SOURCE, AS_OF - timedelta(days=400)).book_ids == []
 
@@ -100,7 +105,8 @@ def test_a_version_is_registered_and_answers_as_it_was_trained(shop):
     from ml import registry
     from ml.errors import TooFewRows
     from ml.recommend.config import RecommendConfig
-    from ml.recommend.train import MODEL, train
+    from ml.recommend.predict import MODEL
+    from ml.recommend.train import train
 
     with pytest.raises(TooFewRows, match="training needs 100"):
         train(SOURCE, AS_OF)
@@ -111,4 +117,74 @@ def test_a_version_is_registered_and_answers_as_it_was_trained(shop):
     offered = model.recommend([BOOKS[1], BOOKS[3]], None, [BOOKS[5]], 2)
     assert {one.book_id for one in offered} == {BOOKS[7], BOOKS[9]}
     assert BOOKS[-1] in [one.book_id for one in model.recommend([], "국물과 양념", [], 6)]
-    assert registry.registered(MODEL, trained.version).card["cold_books"] == 1
+    data = registry.registered(MODEL, trained.version).card["data"]
+    assert (data["source"], data["cold_books"]) == (SOURCE, 1)
+    assert train(None, AS_OF, RecommendConfig(min_readers=10)).source == SOURCE
+    with pytest.raises(TooFewRows, match="Nothing that marts.dim_subjects has was bought by 2025-01-01"):
+        train(None, date(2025, 1, 1))
+
+
+def test_vectors_are_stored_once_with_those_of_books_that_came_later_and_old_versions_go(shop):
+    from ml import registry
+    from ml.errors import UnknownBook
+    from ml.recommend.config import RecommendConfig
+    from ml.recommend.predict import load
+    from ml.recommend.train import train
+    from ml.recommend.vectors import nearest, store, store_live
+
+    assert store_live(AS_OF)["version"] is None
+    first, second = (train(SOURCE, AS_OF, RecommendConfig(min_readers=10, seed=seed)).version for seed in (0, 1))
+    assert store(first, AS_OF) == {
+        "as_of": AS_OF.isoformat(), "version": first, "books": len(BOOKS), "cold_books": 0,
+    }  # fmt: skip
+    with pytest.raises(UnknownBook, match=f"no book '{NEW}' of recommend version {first}"):
+        nearest(first, NEW, 3)
+    day = AS_OF + timedelta(days=1)
+    for _ in range(2):
+        stored = store(first, day)
+        assert (stored["books"], stored["cold_books"]) == (len(BOOKS) + 1, 1)
+        assert versions_stored() == {first: len(BOOKS) + 1}
+    model = load(first)
+    by_readers = dict(nearest(first, BOOKS[1], 20))
+    # Nobody has read these.
+    assert by_readers.keys() == set(BOOKS) - {BOOKS[1], BOOKS[-1]}
+    vectors = model.item_vectors_.astype(float)
+    assert by_readers[BOOKS[3]] == pytest.approx(float(vectors[1] @ vectors[3]), abs=1e-6)
+    assert nearest(first, NEW, 3) == []
+    by_words = [book for book, _ in nearest(first, NEW, 6, "words")]
+    assert {int(book[-2:]) % 2 for book in by_words} == {0}
+    release(first)
+    store(second, AS_OF)
+    assert versions_stored() == {first: len(BOOKS) + 1, second: len(BOOKS)}
+    assert registry.live_version("recommend") == first
+    assert store_live(AS_OF) == {"as_of": AS_OF.isoformat(), "version": first, "books": len(BOOKS), "cold_books": 0}
+    assert versions_stored() == {first: len(BOOKS)}
+    release(second)
+    store(second, day)
+    assert versions_stored() == {first: len(BOOKS), second: len(BOOKS) + 1}
+
+
+def versions_stored() -> dict[int, int]:
+    with postgres.connect("analyst") as connection, connection.cursor() as cursor:
+        cursor.execute("select model_version, count(*)::integer from predictions.book_vectors group by model_version")
+        return dict(cursor.fetchall())
+
+
+def release(version: int) -> None:
+    with postgres.connect("owner") as connection, connection.cursor() as cursor:
+        cursor.execute("update ops.deployments set live_to = now() where model = 'recommend' and live_to is null")
+        cursor.execute(
+            "insert into ops.deployments (model, version, live_from, effective_from, approved_by, approved_at,"
+            " evidence, is_replay) values ('recommend', %s, now(), now(), 'approver', now(), '{}', false)",
+            (version,),
+        )
+
+
+def test_without_an_analysed_review_the_words_are_those_of_the_titles(shop):
+    from ml.recommend.sequences import read_books
+
+    with postgres.connect("owner") as connection, connection.cursor() as cursor:
+        cursor.execute("delete from predictions.text_terms")
+    books = read_books(SOURCE, AS_OF + timedelta(days=1), but=set(BOOKS[1:]))
+    assert books.book_ids == [BOOKS[0], NEW]
+    assert books.words[1] == ["고래", "등대"]

@@ -243,5 +243,5 @@ def test_the_commands_name_the_model(good, no_release):
     listed = CliRunner().invoke(app, ["models", "--model", "churn"])
     assert "ROC-AUC" in listed.output
     assert "0.800" in listed.output
-    with pytest.raises(UnknownVersion, match="only churn, sentiment, topics, review_topics"):
+    with pytest.raises(UnknownVersion, match="only churn, recommend, sentiment, topics, review_topics"):
         release.compare_only("chrun", None, AS_OF)

@@ -109,9 +109,16 @@ def test_nearly_every_review_leads_to_its_customer(query, world, today):
 def test_the_first_releases_are_replays_approved_by_name(query):
     assert query("select model, version, approved_by, is_replay from ops.deployments order by model") == [
         ("churn", 1, "demo-approver", True),
+        ("recommend", 1, "demo-approver", True),
         ("sentiment", 1, "demo-approver", True),
         ("topics", 1, "demo-approver", True),
     ]
+
+
+def test_what_is_known_of_the_books_is_stored(query, told):
+    ((books,),) = query("select count(*) from predictions.book_vectors where model_version = 1")
+    assert books >= 60
+    assert f"{books} books are known to version 1" in told
 
 
 def test_the_list_of_whom_to_contact_is_of_the_newest_month_end_and_gives_reasons(query, told):
@@ -308,6 +315,7 @@ def test_a_second_demo_lands_no_row_twice(stack, query):
     assert [query(f"select count(*) from {table}") for table in tables] == before
     assert query("select model, version from ops.deployments order by model") == [
         ("churn", 1),
+        ("recommend", 1),
         ("sentiment", 1),
         ("topics", 1),
     ]

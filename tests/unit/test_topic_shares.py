@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from maeari.statistics import holm_adjusted, wilson_interval
+from ml.statistics import mean_interval
 from ml.texts.collection import Every
 from ml.texts.corpus import Corpus
 from ml.topics import shares
-from ml.topics.evaluate import baseline_weights, evaluate, half_weights, mean_interval, told_apart
+from ml.topics.evaluate import baseline_weights, evaluate, half_weights, told_apart
 from ml.topics.model import TopicModel
 
 MONDAY = date(2026, 1, 5)
