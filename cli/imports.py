@@ -1,4 +1,4 @@
-"""Commands that import events, and whose reviews are a customer's."""
+"""Commands that import events, books, and whose reviews are a customer's."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,9 @@ from maeari import clock
 
 app = typer.Typer()
 imports = typer.Typer(
-    name="import", help="Bring events, and the customers behind reviews, into the warehouse.", no_args_is_help=True
+    name="import",
+    help="Bring events, books, and the customers behind reviews into the warehouse.",
+    no_args_is_help=True,
 )
 app.add_typer(imports)
 console = Console()
@@ -34,7 +36,7 @@ LABELS = {
 }
 
 Files = Annotated[list[Path] | None, typer.Argument(help=".csv, .tsv, .jsonl (each also .gz) or .parquet.")]
-Source = Annotated[str, typer.Option(help="The name that the events' source has in the warehouse.")]
+Source = Annotated[str, typer.Option(help="The name that the source has in the warehouse.")]
 Mapping = Annotated[Path | None, typer.Option("--mapping", help="A YAML file with a line field: expression a field.")]
 Pairs = Annotated[
     list[str] | None,
@@ -131,6 +133,35 @@ def authors(
     read = read_mapping(mapping, "authors", **parse_pairs(pairs or []), **options)
     with _progress() as progress:
         summary = load_authors([file], source, read, as_of=clock.today(as_of), progress=progress)
+    _show(summary)
+
+
+@imports.command()
+def books(
+    files: Annotated[list[Path], typer.Argument(help=".csv, .tsv, .jsonl (each also .gz) or .parquet.")],
+    source: Source,
+    mapping: Mapping = None,
+    pairs: Pairs = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    date_format: Annotated[str | None, typer.Option(help="As of strptime, such as '%d/%m/%Y'.")] = None,
+    as_of: AsOf = None,
+) -> None:
+    """Import the catalogue of a bookshop or a library; a book that has changed becomes a new version.
+
+    Fields are book_id, title, author, description, subjects (parted by , ; or |), series, volume, edition_of, isbn,
+    pages, published_on and url. Where reviews of the same books are crawled, name their source.
+
+    Example: `maeari import books catalogue.csv --source my_books --map book_id=id --map title=title
+    --map author="author | translator" --map subjects=genre`
+    """
+    from imports.load import load_books
+    from imports.mapping import parse_pairs, read_mapping
+
+    options = {"delimiter": delimiter, "encoding": encoding, "date_format": date_format}
+    read = read_mapping(mapping, "books", **parse_pairs(pairs or []), **options)
+    with _progress() as progress:
+        summary = load_books(files, source, read, as_of=clock.today(as_of), progress=progress)
     _show(summary)
 
 

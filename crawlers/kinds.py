@@ -212,7 +212,15 @@ class ReviewSelectors(_Facts):
     subject_name: Css = "h1"
 
 
-class ReviewPages(Source):
+class _Reviews(Source):
+    """What every source of reviews says about them."""
+
+    subjects_are: Literal["books"] | None = Field(
+        default=None, description="What is reviewed, where it is books: they stand in marts.dim_books"
+    )
+
+
+class ReviewPages(_Reviews):
     """A list of subjects, whose pages show reviews."""
 
     kind: Literal["review_pages"]
@@ -304,7 +312,7 @@ class ArticleFields(_Facts):
     url: JsonPath | None = None
 
 
-class ReviewApi(_Api):
+class ReviewApi(_Api, _Reviews):
     """Reviews from an interface that answers in JSON."""
 
     kind: Literal["review_api"]

@@ -33,7 +33,8 @@ def _write(connection: Connection, sources: Sequence[AnySource]) -> int:
     """Insert or update rows of `ops.sources`; one that says the same stays untouched."""
     rows = [
         (source.name, source.kind, source.owner, source.licence, source.terms_url)
-        + (source.terms_checked_by, source.terms_checked_on, source.local, source.facts_sha256)
+        + (source.terms_checked_by, source.terms_checked_on, source.local)
+        + (getattr(source, "subjects_are", None), source.facts_sha256)
         for source in sorted(sources, key=lambda source: source.name)
     ]
     with connection.cursor() as cursor:
@@ -41,10 +42,11 @@ def _write(connection: Connection, sources: Sequence[AnySource]) -> int:
             execute_values(
                 cursor,
                 "insert into ops.sources as known (source, kind, owner, licence, terms_url, terms_checked_by, "
-                "terms_checked_on, is_local, facts_sha256) values %s on conflict (source) do update set "
+                "terms_checked_on, is_local, subjects_are, facts_sha256) values %s on conflict (source) do update set "
                 "kind = excluded.kind, owner = excluded.owner, licence = excluded.licence, "
                 "terms_url = excluded.terms_url, terms_checked_by = excluded.terms_checked_by, "
                 "terms_checked_on = excluded.terms_checked_on, is_local = excluded.is_local, "
+                "subjects_are = excluded.subjects_are, "
                 "facts_sha256 = excluded.facts_sha256, updated_at = now() "
                 "where known.facts_sha256 <> excluded.facts_sha256 returning source",
                 rows,

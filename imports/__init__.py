@@ -1,1 +1,1 @@
-"""Imports: events and links from files, an inbox or another database into `raw`."""
+"""Imports: events, books and links from files, an inbox or another database into `raw`."""

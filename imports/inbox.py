@@ -1,4 +1,4 @@
-"""Imports what lies in the inbox: a folder for each source, with its mapping and its files."""
+"""Imports what lies in the inbox: a folder for each source, with its mappings and its files."""
 
 import os
 from contextlib import suppress
@@ -6,13 +6,15 @@ from datetime import date, datetime
 from pathlib import Path
 
 from imports.errors import ImportRefused
-from imports.load import load_authors, load_events
+from imports.load import load_authors, load_books, load_events
 from imports.mapping import read_mapping
 from maeari.postgres import advisory_lock, connect
 from maeari.redaction import redact
 from maeari.settings import Settings
 
 MAPPING, DONE, REFUSED = "mapping.yml", "done", ".refused.txt"
+OWN_MAPPING = f".{MAPPING}"
+"""Of the files whose names begin with what stands before it."""
 
 
 def waiting(source: str | None = None) -> dict[str, list[Path]]:
@@ -56,10 +58,14 @@ def import_inbox(as_of: date, source: str | None = None) -> dict:
 
 
 def landed_since(moment: datetime | None = None) -> bool:
-    """Whether an import that finished after the moment brought links, or events or until when they are complete."""
+    """Whether an import that finished after the moment brought anything, or says until when events are complete.
+
+    What readers tell the book bot is no import: it waits for the next build.
+    """
     with connect("importer") as connection, connection.cursor() as cursor:
         cursor.execute(
-            "select exists (select from ops.loads where outcome = 'finished' and (landed > 0 or kind = 'events') "
+            "select exists (select from ops.loads where outcome = 'finished' "
+            "and (kind = 'events' or (kind in ('authors', 'books') and landed > 0)) "
             "and (%(moment)s::timestamptz is null or finished_at > %(moment)s))",
             {"moment": moment},
         )
@@ -67,22 +73,32 @@ def landed_since(moment: datetime | None = None) -> bool:
 
 
 def _import(file: Path, source: str, as_of: date) -> dict:
-    mapping_file = file.parent / MAPPING
+    mapping_file = _mapping_of(file)
     if not mapping_file.is_file():
         raise ImportRefused(
             f"{source} has no {MAPPING} in the inbox, so the columns have no meaning. Write one with lines such as "
-            "customer_id: COLUMN and occurred_at: COLUMN."
+            "customer_id: COLUMN and occurred_at: COLUMN, or kind: books, book_id: COLUMN and title: COLUMN."
         )
     mapping = read_mapping(mapping_file)
-    load = load_events if mapping.kind == "events" else load_authors
+    load = {"events": load_events, "authors": load_authors, "books": load_books}[mapping.kind]
     return load([file], source, mapping, as_of=as_of)
+
+
+def _mapping_of(file: Path) -> Path:
+    """The mapping for files that begin as this one does, the longest beginning first; else that of the folder."""
+    own = [found for found in file.parent.glob(f"?*{OWN_MAPPING}") if file.name.startswith(_begins_with(found))]
+    return max(own, key=lambda found: len(_begins_with(found)), default=file.parent / MAPPING)
+
+
+def _begins_with(mapping_file: Path) -> str:
+    return mapping_file.name.removesuffix(OWN_MAPPING)
 
 
 def _is_data(file: Path) -> bool:
     return (
         file.is_file()
         and not file.name.startswith(".")
-        and not file.name.endswith((".part", REFUSED))
+        and not file.name.endswith((".part", REFUSED, OWN_MAPPING))
         and file.name != MAPPING
     )
 

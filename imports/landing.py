@@ -15,8 +15,11 @@ STAGING = {
     "events": "position bigint, event_id text, customer_id text, event_type text, occurred_at timestamp, "
     "item_id text, quantity numeric, amount numeric",
     "authors": "position bigint, author_key text, customer_id text",
+    "books": "position bigint, book_id text, content_hash text, title text, author text, description text, "
+    "subjects text, series text, volume integer, edition_of text, isbn text, pages integer, published_on date, "
+    "url text",
 }
-REFUSED_KIND = {"events": "event", "authors": "author"}
+REFUSED_KIND = {"events": "event", "authors": "author", "books": "book"}
 LINK_CHANGED = "the author is linked to another customer"
 
 # The sorting lets the primary key grow at its end. No `on conflict`, which takes twice as long: the lock of the source
@@ -65,6 +68,46 @@ select distinct on (author_key) %(source)s, author_key, customer_id, %(load_id)s
 from staged
 order by author_key, position
 on conflict do nothing
+"""
+
+# Each row is compared with the one before it of its book, the first with the newest version known.
+_LAND_BOOKS = """
+with newest as (
+    select distinct on (book_id) book_id, version_no, content_hash
+    from raw.books
+    where source = %(source)s
+    order by book_id, version_no desc
+),
+compared as (
+    select
+        staged.*,
+        coalesce(newest.version_no, 0) as known_version_no,
+        lag(staged.content_hash, 1, newest.content_hash) over of_the_book as hash_before,
+        row_number() over of_the_book = 1 as is_first
+    from staged
+    left join newest using (book_id)
+    window of_the_book as (partition by book_id order by position)
+),
+judged as (
+    select *, hash_before is distinct from content_hash as is_new from compared
+),
+landed as (
+    insert into raw.books (
+        source, book_id, version_no, content_hash, title, author, description, subjects, series, volume, edition_of,
+        isbn, pages, published_on, url, load_id
+    )
+    select
+        %(source)s, book_id, known_version_no + row_number() over (partition by book_id order by position),
+        content_hash, title, author, description, coalesce(string_to_array(subjects, '|'), '{}'), series, volume,
+        edition_of, isbn, pages, published_on, url, %(load_id)s
+    from judged
+    where is_new
+)
+select
+    count(*) filter (where is_new),
+    count(*) filter (where not is_new and is_first),
+    count(*) filter (where not is_new and not is_first)
+from judged
 """
 
 _LAND_REFUSED = """
@@ -158,6 +201,13 @@ def land_authors(cursor: Cursor, source: str, load_id: int, rows: int) -> dict:
         "repeated": rows - changed - agreeing,
         "changed": changed,
     }
+
+
+def land_books(cursor: Cursor, source: str, load_id: int) -> dict:
+    """Insert a new version of each book whose content is not that of its newest one."""
+    cursor.execute(_LAND_BOOKS, {"source": source, "load_id": load_id})
+    landed, known, repeated = cursor.fetchone()
+    return {"landed": landed, "known": known, "repeated": repeated}
 
 
 def land_refused(cursor: Cursor, source: str, kind: str, load_id: int) -> None:

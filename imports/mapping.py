@@ -72,6 +72,7 @@ class Mapping(BaseModel):
     shapes: ClassVar[dict[str, tuple[Kind, ...]]] = {}
     required: ClassVar[tuple[str, ...]] = ()
 
+    kind: str
     delimiter: str | None = None
     """Between columns of a CSV; a comma unless said, in a file ending in .tsv a tab."""
     encoding: str = "utf-8"
@@ -168,10 +169,48 @@ class AuthorMapping(Mapping):
     customer_id: str
 
 
-MAPPINGS: dict[str, type[EventMapping | AuthorMapping]] = {"events": EventMapping, "authors": AuthorMapping}
+class BookMapping(Mapping):
+    """How lines become books."""
+
+    shapes: ClassVar[dict[str, tuple[Kind, ...]]] = {
+        "book_id": ("column", "first", "joined"),
+        "title": ("column", "first"),
+        "author": ("column", "first"),
+        "description": ("column", "first"),
+        "subjects": ("column", "first", "constant"),
+        "series": ("column", "first"),
+        "volume": ("column", "first"),
+        "edition_of": ("column", "first", "joined"),
+        "isbn": ("column", "first"),
+        "pages": ("column", "first"),
+        "published_on": ("column", "first"),
+        "url": ("column", "first"),
+    }
+    required: ClassVar[tuple[str, ...]] = ("book_id", "title")
+
+    kind: Literal["books"] = "books"
+    book_id: str
+    title: str
+    author: str | None = None
+    description: str | None = None
+    subjects: str | None = None
+    """Parted by commas, semicolons or bars within the field."""
+    series: str | None = None
+    volume: str | None = None
+    edition_of: str | None = None
+    """The id of the book of which this one is another edition."""
+    isbn: str | None = None
+    pages: str | None = None
+    published_on: str | None = None
+    url: str | None = None
+    date_format: str | None = None
+    """As of Python's strptime, such as %d/%m/%Y."""
 
 
-def read_mapping(file: Path | None, kind: Literal["events", "authors"] | None = None, **given) -> Mapping:
+MAPPINGS: dict[str, type[Mapping]] = {"events": EventMapping, "authors": AuthorMapping, "books": BookMapping}
+
+
+def read_mapping(file: Path | None, kind: Literal["events", "authors", "books"] | None = None, **given) -> Mapping:
     """The mapping of a YAML file, overruled by what is given; a kind of None is the file's own."""
     said: dict = {}
     if file is not None:

@@ -62,6 +62,11 @@ class Origin(Protocol):
         """How many bytes of `size` have been read."""
 
 
+def line_of(origin: Origin, number: int) -> int:
+    """In which line of an origin a row stands."""
+    return next((line for _, line in origin.lines([number])), number + 1)
+
+
 def open_file(path: Path, mapping: Mapping) -> Origin:
     """The reader that fits the file's ending."""
     if not path.is_file():

@@ -1,5 +1,6 @@
 """Turns columns of text into numbers, moments and identifiers, whole columns at a time, and marks what cannot be."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imports.mapping import Expression
-from maeari.redaction import redact_key
 
 LONGEST_TEXT = 200
 LARGEST_NUMBER, DECIMALS = 1e15, 6
@@ -80,6 +80,37 @@ def _numbers(text: pa.Array) -> tuple[pa.Array, pa.Array]:
     is_number = pc.fill_null(pc.less(pc.abs(numbers), LARGEST_NUMBER), False)
     bad = pc.and_(pc.is_valid(text), pc.invert(is_number))
     return pc.round(pc.if_else(is_number, numbers, None), DECIMALS), bad
+
+
+def whole_number_of(text: pa.Array, least: int, most: int) -> tuple[pa.Array, pa.Array]:
+    """The whole numbers from `least` to `most` in a text, and where there is text that is none."""
+    numbers, bad = _numbers(text)
+    is_whole = pc.and_(
+        pc.equal(numbers, pc.floor(numbers)), pc.and_(pc.greater_equal(numbers, least), pc.less_equal(numbers, most))
+    )
+    bad = pc.or_(bad, pc.invert(pc.fill_null(is_whole, True)))
+    return pc.if_else(bad, None, numbers).cast(pa.int64()), bad
+
+
+def isbn_13(text: str) -> str | None:
+    """An ISBN of 10 or 13 digits, however parted, as 13 digits; None when its length or check digit is wrong."""
+    signs = re.sub(r"[\s\-‐-―]", "", text).upper()
+    if re.fullmatch(r"[0-9]{9}[0-9X]", signs):
+        digits = [10 if sign == "X" else int(sign) for sign in signs]
+        if sum(weight * digit for weight, digit in zip(range(10, 0, -1), digits, strict=True)) % 11:
+            return None
+        signs = f"978{signs[:9]}"
+        return f"{signs}{-_weighted(signs) % 10}"
+    return signs if re.fullmatch(r"97[89][0-9]{10}", signs) and _weighted(signs) % 10 == 0 else None
+
+
+def _weighted(digits: str) -> int:
+    return sum((1, 3)[place % 2] * int(digit) for place, digit in enumerate(digits))
+
+
+def listed(text: str) -> str:
+    """The words that commas, semicolons or bars part, each once, parted by bars."""
+    return "|".join(dict.fromkeys(word for part in re.split("[,;|]", text) if (word := part.strip())))
 
 
 def without_fraction(text: pa.Array) -> pa.Array:
@@ -167,15 +198,15 @@ class Moments:
         return pc.take(moments, different.indices)
 
 
-def redacted(text: pa.Array, key: bytes) -> tuple[pa.Array, int]:
-    """Identifiers that hold personal data as keyed hashes, and how many rows hold some."""
+def redacted(text: pa.Array, redact: Callable[[str], tuple[str, int]]) -> tuple[pa.Array, int]:
+    """The text with its personal data replaced by `redact`, and how many rows held some."""
     if not _fits_any(text, MAY_BE_PERSONAL):
         return text, 0
     mask = pc.fill_null(pc.match_substring_regex(text, MAY_BE_PERSONAL), False)
-    return replaced(text, mask, lambda value: redact_key(value, key))
+    return replaced(text, mask, redact)
 
 
-def replaced(text: pa.Array, mask: pa.Array, replace: Callable[[str], tuple[str, int]]) -> tuple[pa.Array, int]:
+def replaced(text: pa.Array, mask: pa.Array, replace: Callable[[str], tuple[str | None, int]]) -> tuple[pa.Array, int]:
     """The text with what is marked replaced, each different one once, and the rows with finds."""
     different = pc.dictionary_encode(pc.filter(text, mask))
     results = [replace(value) for value in different.dictionary.to_pylist()]
@@ -185,9 +216,9 @@ def replaced(text: pa.Array, mask: pa.Array, replace: Callable[[str], tuple[str,
     return pc.replace_with_mask(text, mask, pc.take(new, different.indices)), rows
 
 
-def too_long(text: pa.Array) -> pa.Array:
+def too_long(text: pa.Array, longest: int = LONGEST_TEXT) -> pa.Array:
     """Where a text is longer than is kept."""
-    return pc.fill_null(pc.greater(pc.utf8_length(text), LONGEST_TEXT), False)
+    return pc.fill_null(pc.greater(pc.utf8_length(text), longest), False)
 
 
 def copy_lines(columns: list[pa.Array]) -> pa.Array:

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from crawlers.errors import SourceError
 from crawlers.register import register, register_all
 from crawlers.sources import load_source, source_files
 from maeari.postgres import connect
@@ -68,3 +69,16 @@ def test_one_source_is_written_down_in_the_callers_transaction(folder):
         register(connection, load_source("shop"))
         connection.rollback()
     assert rows("select * from ops.sources") == []
+
+
+def test_what_is_reviewed_is_written_down_where_the_file_says_it(folder):
+    write(folder)
+    register_all()
+    told = "select source, subjects_are from ops.sources where source in ('shop', 'demo_books', 'demo_news') order by 1"
+    assert rows(told) == [("demo_books", "books"), ("demo_news", None), ("shop", None)]
+    write(folder, subjects_are="books")
+    assert register_all() == 1
+    assert ("shop", "books") in rows(told)
+    write(folder, subjects_are="films")
+    with pytest.raises(SourceError, match="subjects_are"):
+        load_source("shop")

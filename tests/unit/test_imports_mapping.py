@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imports.errors import ImportRefused
-from imports.mapping import EventMapping, Expression, parse_expression, parse_pairs, read_mapping
+from imports.mapping import BookMapping, EventMapping, Expression, parse_expression, parse_pairs, read_mapping
 
 # Names as people give them to columns; quotes and lone operators have a meaning.
 words = st.text(st.characters(blacklist_categories=["Cs", "Z", "C"], blacklist_characters='"'), min_size=1)
@@ -79,3 +79,15 @@ def test_the_command_line_wins_over_the_file(tmp_path):
         read_mapping(file)
     with pytest.raises(ImportRefused, match="twice"):
         parse_pairs(["amount=a", "amount=b"])
+
+
+def test_a_catalogue_needs_an_id_and_a_title_and_nothing_else(tmp_path):
+    file = tmp_path / "mapping.yml"
+    file.write_text("kind: books\nbook_id: id\ntitle: name | title\nsubjects: =소설\n")
+    mapping = read_mapping(file)
+    assert isinstance(mapping, BookMapping)
+    assert mapping.columns() == ["id", "name", "title"]
+    with pytest.raises(ImportRefused, match="which column is title"):
+        read_mapping(None, "books", book_id="id")
+    with pytest.raises(ImportRefused, match="is author meant"):
+        read_mapping(None, "books", book_id="id", title="name", autor="writer")

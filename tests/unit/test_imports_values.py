@@ -17,7 +17,16 @@ from imports import reading
 from imports.errors import ImportRefused
 from imports.mapping import EventMapping, parse_expression
 from imports.reading import CsvFile, open_file
-from imports.values import MAY_BE_PERSONAL, Moments, copy_lines, number_of, redacted
+from imports.values import (
+    MAY_BE_PERSONAL,
+    Moments,
+    copy_lines,
+    isbn_13,
+    listed,
+    number_of,
+    redacted,
+    whole_number_of,
+)
 from maeari.redaction import redact_key
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -41,7 +50,8 @@ def test_whatever_redaction_finds_is_looked_at(text):
 
 
 def test_personal_data_in_an_identifier_becomes_a_keyed_hash():
-    column, rows = redacted(pa.array(["12346", "kim@example.com", None, "0000012345", "kim@example.com"]), b"key")
+    identifiers = pa.array(["12346", "kim@example.com", None, "0000012345", "kim@example.com"])
+    column, rows = redacted(identifiers, lambda value: redact_key(value, b"key"))
     assert rows == 2
     assert column.to_pylist()[1].startswith("redacted-")
     assert column.to_pylist()[1] == column.to_pylist()[4]
@@ -158,3 +168,39 @@ def test_a_long_field_is_counted_as_it_was_read_and_one_without_end_is_refused(t
     file.write_text('"a,b\n' + "1,2\n" * 3_000_000)
     with pytest.raises(ImportRefused, match="line 1, could not be read as CSV: field larger"):
         list(open_file(file, mapping).batches(["a"]))
+
+
+@pytest.mark.parametrize(
+    ("text", "isbn"),
+    [
+        ("9788936434267", "9788936434267"),
+        ("978-89-364-3426-7", "9788936434267"),
+        ("978 89 364 3426 7", "9788936434267"),
+        ("8936434268", "9788936434267"),
+        ("0-8044-2957-X", "9780804429573"),
+        ("080442957x", "9780804429573"),
+        ("9788936434268", None),
+        ("8936434267", None),
+        ("4006381333931", None),
+        ("９７８８９３６４３４２６７", None),
+        ("", None),
+    ],
+)
+def test_an_isbn_has_thirteen_digits_or_is_none(text, isbn):
+    assert isbn_13(text) == isbn
+
+
+@given(st.text())
+def test_any_text_is_an_isbn_or_none(text):
+    assert isbn_13(text) is None or len(isbn_13(text)) == 13
+
+
+def test_a_list_within_a_field_is_parted_and_holds_each_word_once():
+    assert listed(" 소설; 바다 |가족,,바다, 과학 소설") == "소설|바다|가족|과학 소설"
+    assert listed(" ;,") == ""
+
+
+def test_whole_numbers_have_bounds():
+    numbers, bad = whole_number_of(pa.array(["0", "3.0", "3.5", "11", "-1", "x", "1e1", None]), 0, 10)
+    assert numbers.to_pylist() == [0, 3, None, None, None, None, 10, None]
+    assert bad.to_pylist() == [False, False, True, True, True, True, False, False]

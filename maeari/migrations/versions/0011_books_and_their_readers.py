@@ -31,6 +31,9 @@ create table raw.books (
     check (num_nonnulls(crawl_id, load_id) = 1)
 );
 
+-- What the reviews of a source are about, where it is known: only books so far.
+alter table ops.sources add column subjects_are text check (subjects_are = 'books');
+
 alter table ops.loads drop constraint loads_kind_check;
 alter table ops.loads add constraint loads_kind_check check (kind in ('events', 'authors', 'books', 'feedback'));
 
