@@ -2,7 +2,8 @@ with loads as (
 
     select * from {{ ref('stg_ops__loads') }}
 
-    where kind = 'events' and outcome = 'finished'
+    -- The book bot's readers are no customers, whatever its loads are called.
+    where kind = 'events' and outcome = 'finished' and source <> 'book_bot'
 
 ),
 

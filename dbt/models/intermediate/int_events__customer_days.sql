@@ -2,7 +2,7 @@ with events as (
 
     select * from {{ ref('fct_events') }}
 
-    where customer_id is not null
+    where {{ is_of_customer() }}
 
 )
 

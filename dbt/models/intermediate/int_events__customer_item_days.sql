@@ -7,7 +7,7 @@ with purchases as (
 
     from {{ ref('fct_events') }}
 
-    where event_type = 'purchase' and customer_id is not null and item_id is not null
+    where event_type = 'purchase' and item_id is not null and {{ is_of_customer() }}
 
 )
 

@@ -15,7 +15,8 @@ counted as (
         count(*) filter (where sentiment_label = 'negative') as negative_reviews,
         round(avg(stars), 2) as mean_stars,
         min(written_at) as first_written_at,
-        max(written_at) as last_written_at
+        max(written_at) as last_written_at,
+        min(least(written_at, fetched_at)) as first_known_at
 
     from reviews
 
@@ -47,7 +48,8 @@ select
     counted.negative_reviews,
     counted.mean_stars,
     counted.first_written_at,
-    counted.last_written_at
+    counted.last_written_at,
+    counted.first_known_at
 
 from counted
 

@@ -11,6 +11,7 @@ select
     licence,
     terms_url,
     terms_checked_by,
-    terms_checked_on
+    terms_checked_on,
+    subjects_are
 
 from sources
