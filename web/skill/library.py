@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,16 +10,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from maeari import postgres
+from maeari.settings import Settings
 from ml.recommend.catalogue import Book, read_catalogue
 from ml.recommend.model import Suggestion, Why, words_of
 from ml.recommend.titles import TitleIndex
+from web.skill.link import Link
 
 if TYPE_CHECKING:
     from ml.recommend.model import BookRecommender
     from ml.recommend.offer import Shelf
 
-CHECK_SECONDS = 60
+CHECK_SECONDS, EDITION_SECONDS = 60, 10
 logger = logging.getLogger("maeari.skill")
 
 # Words of whoever asks for a book, which say nothing of the book.
@@ -43,7 +45,12 @@ _ASKING = frozenset(
     + ("있다", "없다", "하다", "되다", "좋다", "원하다", "book", "recommend", "please")
 )
 _FINGERPRINT = "select count(*), sum(hashtextextended(book::text, 0)) from marts.dim_books book"
-_LIVE = "select version from ops.deployments where model = 'recommend' and live_to is null"
+_LIVE = """
+    select version, card #>> '{data,source}'
+    from ops.deployments
+    join ops.model_versions using (model, version)
+    where model = 'recommend' and live_to is null
+"""
 
 
 @dataclass(frozen=True)
@@ -183,19 +190,18 @@ class Librarian:
 
 
 def current_edition() -> tuple[Edition, str | None]:
-    """What the newest library would be of, and the source of reviews that its model has learned."""
-    with postgres.connect("skill") as connection, connection.cursor() as cursor:
-        cursor.execute(_LIVE)
-        live = cursor.fetchone()
-        version, source = (live[0], None) if live else (None, None)
-        if version is not None:
-            cursor.execute(
-                "select card #>> '{data,source}' from ops.model_versions where model = 'recommend' and version = %s",
-                (version,),
-            )
-            (source,) = cursor.fetchone() or (None,)
-        cursor.execute(_FINGERPRINT)
-        books, fingerprint = cursor.fetchone()
+    """What the newest library would be of, and the source of reviews that its model has learned.
+
+    Raises TimeoutError where the database is silent, so that whoever watches can always be stopped.
+    """
+    deadline = time.monotonic() + EDITION_SECONDS
+    link = Link(Settings().role_url("skill"), deadline, statement_ms=1_000 * EDITION_SECONDS)
+    try:
+        live = link.ask(_LIVE, {}, deadline)
+        ((books, fingerprint),) = link.ask(_FINGERPRINT, {}, deadline)
+    finally:
+        link.close()
+    version, source = live[0] if live else (None, None)
     return Edition(version, books, str(fingerprint)), source
 
 

@@ -1,33 +1,26 @@
-"""Conversations in Postgres: a message is one transaction, and no wait is longer than its deadline.
-
-libpq waits two seconds or longer for a server that is silent, and for ever for one that has stopped in the midst of an
-answer. So connections are asynchronous, and each wait for their socket has an end.
-"""
+"""Conversations in Postgres: a message is one transaction, and no wait is longer than its deadline."""
 
 import json
 import logging
-import select
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 import psycopg2
-from psycopg2 import extensions
 
 from maeari import clock
 from maeari.errors import MaeariError
 from web.skill.answers import MOST_LIKED, Feedback, Offer, State
+from web.skill.link import Link
 
 SOURCE = "book_bot"
 LIFETIME = "1 day"
 """How long after its last message a conversation is remembered."""
 RETRY_SECONDS = 1.0
 """For how long nobody waits for a database that did not answer; then one message tries."""
-_OPTIONS = "-c statement_timeout=700 -c lock_timeout=400 -c idle_in_transaction_session_timeout=5000"
-_EVENTS = select.POLLERR | select.POLLHUP
 logger = logging.getLogger("maeari.skill")
 
 _BEGIN = """
@@ -115,7 +108,7 @@ class Store:
     """A few connections as `maeari_skill`; safe to use from several threads, and after a fork when it is new."""
 
     url: str
-    _idle: list["_Link"] = field(default_factory=list)
+    _idle: list["Link"] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _retry_at: float = 0.0
     _loads: dict[datetime, int] = field(default_factory=dict)
@@ -157,7 +150,7 @@ class Store:
         for link in idle:
             link.close()
 
-    def _write(self, link: "_Link", told: Conversation, deadline: float) -> None:
+    def _write(self, link: "Link", told: Conversation, deadline: float) -> None:
         statement, parameters = "", {"reader_key": told.reader_key, "source": SOURCE}
         if told.feedback:
             # By the answer that offered it, so that a message that comes twice lands once.
@@ -183,7 +176,7 @@ class Store:
         parameters["state"] = json.dumps(after.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
         link.ask(statement, parameters, deadline)
 
-    def _load_id(self, link: "_Link", deadline: float) -> int:
+    def _load_id(self, link: "Link", deadline: float) -> int:
         """The load of today, which all the feedback of a day shares."""
         today = clock.start_of_day(_today())
         if today not in self._loads:
@@ -192,7 +185,7 @@ class Store:
         return self._loads[today]
 
     @contextmanager
-    def _link(self, deadline: float) -> Iterator["_Link"]:
+    def _link(self, deadline: float) -> Iterator["Link"]:
         """A connection that is no one else's; it is closed after any error, and kept for others otherwise."""
         with self._lock:
             if time.monotonic() < self._retry_at:
@@ -202,7 +195,7 @@ class Store:
             link.close()
             link = None
         try:
-            link = link or _Link(self.url, deadline)
+            link = link or Link(self.url, deadline)
             yield link
         except (psycopg2.OperationalError, psycopg2.InterfaceError, TimeoutError) as error:
             if link is not None:
@@ -221,47 +214,6 @@ class Store:
             raise
         with self._lock:
             self._idle.append(link)
-
-
-class _Link:
-    """A connection whose every wait ends at a deadline."""
-
-    def __init__(self, url: str, deadline: float):
-        self._connection = psycopg2.connect(url, async_=True, application_name="maeari skill", options=_OPTIONS)
-        try:
-            self._wait(deadline)
-        except BaseException:
-            self.close()
-            raise
-        self._cursor = self._connection.cursor()
-
-    def is_usable(self) -> bool:
-        """Whether the server has not hung up: an idle connection has nothing to read."""
-        if self._connection.closed:
-            return False
-        poller = select.poll()
-        poller.register(self._connection.fileno(), select.POLLIN | _EVENTS)
-        return not poller.poll(0)
-
-    def ask(self, statement: str, parameters: dict, deadline: float) -> list[tuple]:
-        """The rows of the last of some statements."""
-        self._cursor.execute(statement, parameters)
-        self._wait(deadline)
-        return self._cursor.fetchall() if self._cursor.description else []
-
-    def close(self) -> None:
-        with suppress(psycopg2.Error):
-            self._connection.close()
-
-    def _wait(self, deadline: float) -> None:
-        poller = select.poll()
-        while (state := self._connection.poll()) != extensions.POLL_OK:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("The database did not answer in time.")
-            wanted = select.POLLIN if state == extensions.POLL_READ else select.POLLOUT
-            poller.register(self._connection.fileno(), wanted | _EVENTS)
-            poller.poll(1_000 * left)
 
 
 def _today() -> date:
