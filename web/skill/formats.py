@@ -220,8 +220,10 @@ def cut(text: str, most: int, keeps_lines: bool = False) -> str:
     What orders a line anew or cannot be seen is taken out. Nothing at all becomes a dash.
     """
     text = unicodedata.normalize("NFC", text)
-    lines = text.split("\n") if keeps_lines else [text]
-    text = "\n".join(one_line(line, len(line)) for line in lines).strip()
+    # Most texts are as they should be, and a look is quicker than a change.
+    if not text.isprintable() or "  " in text or text[:1] == " " or text[-1:] == " ":
+        lines = text.split("\n") if keeps_lines else [text]
+        text = "\n".join(one_line(line, len(line)) for line in lines).strip()
     if len(text) > most:
         end = most - 1
         while end > 0 and _goes_on(text, end):
