@@ -43,8 +43,11 @@ def speed(seed: int) -> tuple[str, list[str]]:
     return "\n".join([text, "", table(("from", "median ms", "95th percentile", "median wanted"), rows)]), missed
 
 
-def drawn(seed: int):
-    """A recommender of the shipped sizes whose arrays are drawn; words as unevenly common as in a text."""
+def drawn(seed: int, common_words: tuple[str, ...] = ()):
+    """A recommender of the shipped sizes whose arrays are drawn; words as unevenly common as in a text.
+
+    `common_words` are among the most common; they must come after “word…” in the order of letters, as Hangul does.
+    """
     from ml.recommend.config import RecommendConfig
     from ml.recommend.items import unit
     from ml.recommend.model import BookRecommender
@@ -57,7 +60,8 @@ def drawn(seed: int):
         return random.standard_normal(shape, np.float32)
 
     model.book_ids_ = np.array([f"{number:06d}" for number in range(BOOKS)])
-    model.words_ = np.array([f"word{number:05d}" for number in range(WORDS)])
+    drawn_words = [f"word{number:05d}" for number in range(WORDS - len(common_words))]
+    model.words_ = np.array([*drawn_words, *sorted(common_words)])
     model.popularity_ = random.random(BOOKS, np.float32)
     model.item_vectors_ = unit(floats(BOOKS, config.item_vector_size))
     model.text_vectors_ = unit(floats(BOOKS, config.text_vector_size))
@@ -72,7 +76,9 @@ def drawn(seed: int):
     model.neighbour_books_ = random.integers(0, BOOKS, pairs, np.int32)
     model.neighbour_weights_ = random.random(pairs, np.float32)
     lengths = np.minimum(BOOKS // 2, BOOKS * WORDS_A_BOOK / np.log(WORDS) / np.arange(1, WORDS + 1)).astype(int)
-    model.posting_offsets_ = np.concatenate([[0], np.cumsum(random.permutation(lengths))])
+    most, rest = lengths[: len(common_words)], lengths[len(common_words) :]
+    lengths = np.concatenate([random.permutation(rest), random.permutation(most)])
+    model.posting_offsets_ = np.concatenate([[0], np.cumsum(lengths)])
     model.posting_books_ = np.concatenate(
         [np.sort(random.choice(BOOKS, one, replace=False, shuffle=False)) for one in np.diff(model.posting_offsets_)]
     ).astype(np.int32)

@@ -16,6 +16,7 @@ from cli import (
     models,
     monitoring,
     recommend,
+    serve,
     sources,
     stack,
     topics,
@@ -44,6 +45,7 @@ for theme in (
     evaluate,
     explain,
     monitoring,
+    serve,
     demo,
 ):
     app.add_typer(theme.app)

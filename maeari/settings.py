@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, get_args
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from maeari.errors import SettingsError
@@ -78,6 +78,12 @@ class Settings(BaseSettings):
     smtp_url: SecretStr | None = None
     """`smtps://user:password@host:465`, or `smtp://…:587` for STARTTLS, or `smtp://…:25?tls=no` within one machine."""
     demo_site_url: str | None = None
+    skill_allowed: str = ""
+    """Addresses and networks that may ask the book bot without its secret, separated by commas."""
+    skill_proxies: str = ""
+    """Addresses and networks of proxies whose `X-Forwarded-For` the book bot believes, separated by commas."""
+    skill_messages_a_minute: int = Field(30, ge=1)
+    """How many messages of one reader the book bot answers in a minute."""
 
     def path(self, *parts: str) -> Path:
         """A path below `MAEARI_HOME`."""

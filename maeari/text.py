@@ -3,6 +3,7 @@
 import os
 import re
 import unicodedata
+import warnings
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
@@ -12,6 +13,8 @@ LONGEST = 10_000
 
 LONGEST_KEYWORD = 60
 """Characters above which a run of letters is no word."""
+
+_threads = os.cpu_count() or 1
 
 # Controls, and the marks that reorder a line or cannot be seen.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
@@ -71,9 +74,23 @@ def morphemes(texts: Iterable[str], words: tuple[Word, ...] = ()) -> Iterator[li
     """
     compounds = {word.form.replace(" ", "").lower(): word.tag for word in words if " " in word.form}
     beginnings = {form[:length] for form in compounds for length in range(1, len(form))}
-    for tokens, text in _kiwi(words).tokenize(map(_readable, texts), compatible_jamo=True, echo=True):
+    for tokens, text in _tokenized(map(_readable, texts), words):
         found = [Morpheme(token.form, token.tag.partition("-")[0], token.start, token.end) for token in tokens]
         yield _compounded(found, text, compounds, beginnings) if compounds else found
+
+
+def stay_in_one_thread() -> None:
+    """From now on let whoever asks for morphemes find them itself, so that the process may fork: threads do not."""
+    global _threads
+    _threads = 0
+    _kiwi.cache_clear()
+
+
+def _tokenized(texts: Iterable[str], words: tuple[Word, ...]) -> Iterator[tuple[list, str]]:
+    kiwi = _kiwi(words)
+    if _threads:
+        return kiwi.tokenize(texts, compatible_jamo=True, echo=True)
+    return ((kiwi.tokenize(text, compatible_jamo=True), text) for text in texts)
 
 
 def _compounded(
@@ -236,7 +253,10 @@ def _kiwi(words: tuple[Word, ...]):
     # to load.
     from kiwipiepy import Kiwi
 
-    kiwi = Kiwi(num_workers=os.cpu_count() or 1, load_multi_dict=False)
+    with warnings.catch_warnings():
+        # It says that no threads meant something else in old versions.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        kiwi = Kiwi(num_workers=_threads, load_multi_dict=False)
     for word in words:
         kiwi.add_user_word(word.form.replace(" ", ""), word.tag)
     return kiwi

@@ -9,6 +9,8 @@ STRICT = f"default-src 'none'; script-src 'none'; style-src 'self'; {_REST}"
 CHARTS = f"default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; {_REST}"
 # The page of the network fetches other periods of itself and draws its picture through a blob to save it.
 NETWORK = CHARTS.replace("connect-src 'none'", "connect-src 'self'").replace("img-src 'self'", "img-src 'self' blob:")
+# The page to try the book bot runs one script of ours, which sends what is typed and shows what comes back.
+CHAT = STRICT.replace("script-src 'none'", "script-src 'self'").replace("connect-src 'none'", "connect-src 'self'")
 # Pages made by other tools hold inline scripts: they run, but as nobody, and reach nothing.
 SANDBOX = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "

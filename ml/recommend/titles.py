@@ -12,7 +12,9 @@ LIKE_ENOUGH = 0.8
 """The least score of a match: below it, free words would be taken for titles."""
 LONGEST_QUERY = 80
 """Letters that are read of a query; a longer one is a text, and no title."""
-_GRAM, _CANDIDATES, _COMMON_SHARE = 3, 40, 0.1
+_GRAM, _CANDIDATES = 3, 40
+_RAREST, _LOOKED_AT, _NEAR_SHARE = 6, 20_000, 0.35
+"""Of the runs of letters that are asked for the rarest are looked at: so many, and more until so many titles."""
 _SURE_BEGINNING, _BEGUN_SHARE, _BEGUN_SCORE = 4, 0.4, 0.9
 _LONGEST_MENTION = 8
 _SHORTEST_MENTION = 3
@@ -30,6 +32,7 @@ _PARTICLES = (
     "에는", "에서", "이요", "이야", "같은", "말고", "을", "를", "이", "가", "은", "는", "의", "에", "도", "만", "랑",
     "와", "과", "요",
 )  # fmt: skip
+_PARTICLES_BY_END = {end: tuple(one for one in _PARTICLES if one[-1] == end) for end in {one[-1] for one in _PARTICLES}}
 
 
 class Match(NamedTuple):
@@ -95,6 +98,8 @@ class TitleIndex:
         for key in without_particles(wanted):
             if key in self._titles:
                 return [Match(self._book_ids[place], 1.0) for place in self._titles[key][:count]]
+        if least >= 1:
+            return []
         found: dict[str, float] = {}
         for key, score in self._fuzzy_titles.near(wanted, least):
             for place in self._titles[key]:
@@ -130,7 +135,7 @@ class TitleIndex:
                 return self._author(key, 1.0)
             if len(known := self._surnames.get(key, [])) == 1:
                 return self._author(known[0], 1.0)
-        if len(wanted) < _SHORTEST_FUZZY_NAME:
+        if len(wanted) < _SHORTEST_FUZZY_NAME or least >= 1:
             return None
         near = next(self._fuzzy_authors.near(wanted, least), None)
         return near and self._author(*near)
@@ -160,14 +165,14 @@ def letters(text: str) -> str:
 def without_particles(key: str) -> list[str]:
     """What may be meant by letters: they themselves, then without one particle at their end, then without two."""
     found = [key]
-    for known in found[:1], found:
-        for whole in list(known):
-            found += [
-                whole.removesuffix(particle)
-                for particle in _PARTICLES
-                if whole.endswith(particle) and len(whole) > len(particle)
-            ]
-    return list(dict.fromkeys(found))
+    begun = 0
+    for _ in range(2):
+        begun, last = len(found), found[begun:]
+        for whole in last:
+            for particle in _PARTICLES_BY_END.get(whole[-1:], ()):
+                if whole.endswith(particle) and len(whole) > len(particle):
+                    found.append(whole.removesuffix(particle))
+    return found if len(found) < 3 else list(dict.fromkeys(found))
 
 
 def author_names(author: str | None) -> list[str]:
@@ -217,15 +222,19 @@ class _Spellings:
         places = np.minimum(np.searchsorted(self._runs, asked), max(0, len(self._runs) - 1))
         places = places[self._runs[places] == asked] if len(self._runs) else places[:0]
         sizes = self._offsets[places + 1] - self._offsets[places]
-        # What stands in nearly every title takes long to look at and tells none from another.
-        telling = places[sizes <= max(_CANDIDATES, _COMMON_SHARE * len(self._keys))]
-        found = np.zeros(len(self._keys), np.float32)
-        for place in telling if len(telling) else places:
-            found[self._owners[self._offsets[place] : self._offsets[place + 1]]] += self._telling[place]
-        found /= np.maximum(self._lengths, 1)
-        size = min(_CANDIDATES, len(found))
-        best = np.argpartition(-found, size - 1)[:size] if size else np.empty(0, int)
-        return best[found[best] > 0].tolist()
+        rarest = np.argsort(sizes, kind="stable")
+        # What stands in many titles takes long to look at and tells few from another.
+        places = places[rarest[(np.cumsum(sizes[rarest]) <= _LOOKED_AT) | (np.arange(len(rarest)) < _RAREST)]]
+        if not len(places):
+            return []
+        rows = [self._owners[self._offsets[place] : self._offsets[place + 1]] for place in places]
+        telling = np.repeat(self._telling[places], [len(row) for row in rows])
+        found = np.bincount(np.concatenate(rows), telling, minlength=len(self._keys))
+        near = np.flatnonzero(found > _NEAR_SHARE * found.max())
+        fits = found[near] / self._lengths[near]
+        if len(near) > _CANDIDATES:
+            near = near[np.argpartition(-fits, _CANDIDATES - 1)[:_CANDIDATES]]
+        return near.tolist()
 
 
 def _runs(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

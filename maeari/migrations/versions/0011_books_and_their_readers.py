@@ -78,7 +78,7 @@ create table predictions.recommendations (
     -- Nothing that was asked for was known: what many read was offered instead.
     is_unknown boolean not null,
     book_ids text[] not null,
-    -- Why each is offered: liked, words or popular.
+    -- Why each is offered: liked, words, popular, or author where an author's books were asked for.
     whys text[] not null,
     check (cardinality(book_ids) = cardinality(whys))
 );
@@ -94,6 +94,8 @@ create table ops.conversations (
     messages integer not null
 );
 create index conversations_by_end on ops.conversations (expires_at);
+-- What a reader said of books is looked for when their conversation begins anew.
+create index events_of_book_bot on raw.events (customer_id) where source = 'book_bot';
 """
 
 GRANTS = """
