@@ -180,10 +180,10 @@ def _import(cursor) -> None:
     )
     (load_id,) = cursor.fetchone()
     cursor.executemany(
-        "insert into raw.events (source, event_id, customer_id, event_type, occurred_at, amount, load_id) "
-        "values ('till', %s, %s, 'purchase', %s, 10, %s)",
+        "insert into raw.events (source, event_id, customer_id, event_type, occurred_at, item_id, amount, load_id) "
+        "values ('till', %s, %s, 'purchase', %s, %s, 10, %s)",
         [
-            (f"{customer} {days}", customer, BOUGHT + timedelta(days=days), load_id)
+            (f"{customer} {days}", customer, BOUGHT + timedelta(days=days), f"b{1 + days % 40 // 20}", load_id)
             for customer, until in (("stays", 240), ("leaves", 170))
             for days in range(0, until, 20)
         ],
@@ -192,6 +192,22 @@ def _import(cursor) -> None:
         "insert into raw.rejected (source, kind, reason, payload, payload_sha256, load_id) "
         "values ('till', 'events', 'no date', '{\"file\": \"sales.csv\", \"line\": 7}', '', %s)",
         (load_id,),
+    )
+    cursor.execute(
+        "with books as (insert into ops.loads (source, kind, outcome) values ('library', 'books', 'finished') "
+        "returning load_id) insert into raw.books (source, book_id, version_no, content_hash, title, author, "
+        "edition_of, load_id) select 'library', id, 1, id, title, author, work, load_id from books, (values "
+        "('b1', '바다의 편지', '김메아리', null), ('b2', '바다의 편지 (큰글자판)', null, 'b1'), "
+        "('b3', '골목', null, null)"
+        ") as told (id, title, author, work)"
+    )
+    cursor.execute(
+        "with told as (insert into ops.loads (source, kind, outcome) values ('book_bot', 'feedback', 'finished') "
+        "returning load_id) insert into raw.events (source, event_id, customer_id, event_type, occurred_at, item_id, "
+        "load_id) select 'book_bot', reader || item, reader, what, %s, item, load_id from told, (values "
+        "('r1', 'like', 'b2'), ('r2', 'like', 'b1'), ('r3', 'dislike', 'b1'), ('r3', 'like', 'b3')"
+        ") as said (reader, what, item)",
+        (BOUGHT,),
     )
 
 
@@ -515,6 +531,15 @@ def test_the_topics_of_a_subject_stand_with_their_stars(answer):
     first, second = answer("What are the reviews of each subject about?")
     assert (first["subject_name"], first["label"], first["reviews"], first["percent"]) == ("메아리 카페", "맛", 24, 60)
     assert (second["label"], second["reviews"], float(second["mean_stars"])) == ("기다림", 16, 1.5)
+
+
+def test_the_editions_of_a_book_are_counted_together(answer):
+    first, second = answer(
+        "Which books are read, all editions together, and what do the book bot's readers say of them?"
+    )
+    assert (first["title"], first["author"], first["editions"]) == ("바다의 편지", "김메아리", 2)
+    assert (first["buyers"], first["liked_by"], first["disliked_by"]) == (2, 2, 1)
+    assert (second["title"], second["buyers"], second["liked_by"]) == ("골목", 0, 1)
 
 
 def test_the_newest_verdict_of_each_model_has_its_age(answer):
