@@ -126,7 +126,8 @@ def test_a_book_that_came_after_training_leads_to_those_of_its_words(shop, monke
 
     with pytest.raises(UnknownBook, match="maeari score recommend"):
         CliRunner().invoke(app, ["recommend", "--version", "1", "--like", "먼 섬"], catch_exceptions=False)
-    monkeypatch.setattr(vectors, "read_books", lambda *given, but: Books([NEW], [TITLES[NEW]], [["고래", "등대"]]))
+    later = Books(SOURCE, [NEW], [TITLES[NEW]], [["고래", "등대"]])
+    monkeypatch.setattr(vectors, "read_books", lambda *given, but: later)
     vectors.store(1)
     found = offered("--like", "먼 섬", "--count", "4")
     assert genres(found) == {"sea"}
