@@ -25,6 +25,7 @@ from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Annotated
+from urllib.request import urlopen
 
 import httpx
 import numpy as np
@@ -217,10 +218,11 @@ def serving():
 
 
 def is_ready(address: str) -> bool:
-    """Whether messages are answered."""
+    """Whether messages are answered; asked so that it takes next to nothing from who gets ready on the same cores."""
     try:
-        return httpx.get(f"{address}/health", timeout=2).status_code == 200
-    except httpx.TransportError:
+        with urlopen(f"{address}/health", timeout=2) as response:
+            return response.status == 200
+    except OSError:
         return False
 
 

@@ -42,7 +42,10 @@ def serve(
     settings = Settings()
     settings.skill_secret()
     listener = _listener(host, port)
-    # Not before there is a socket: a mistake should be told at once, and these take seconds to import.
+    # Not before there is a socket: a mistake should be told at once, and what follows takes seconds.
+    from ml.recommend.unpack import Unpacking
+
+    unpacking = Unpacking()
     from web.skill.callers import SECRET_HEADER
     from web.skill.workers import Workers
 
@@ -58,7 +61,7 @@ def serve(
         print(f"Try it at {address}/")
     print(f"Callers send the header {SECRET_HEADER}; its value is {origin}.")
     print("Loading the library …", flush=True)
-    Workers(listener, workers, chat, _ready).run()
+    Workers(listener, workers, chat, _ready, unpacking).run()
     print("Stopped.")
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maeari.settings import Settings
+from ml.errors import UnknownVersion
 from ml.recommend.catalogue import Book, read_catalogue
 from ml.recommend.model import Suggestion, Why, words_of
 from ml.recommend.titles import TitleIndex
+from ml.recommend.unpack import Unpacking
 from web.skill.link import Link
 
 if TYPE_CHECKING:
@@ -65,10 +67,12 @@ class Edition:
 class Library:
     """Books, the ways to find them, and what is offered for what; without a model that is live, the best reviewed."""
 
-    def __init__(self, books: Sequence[Book], model: "BookRecommender | None", edition: Edition):
+    def __init__(
+        self, books: Sequence[Book], model: "BookRecommender | None", edition: Edition, titles: TitleIndex | None = None
+    ):
         self.edition = edition
         self.books: Mapping[str, Book] = {book.book_id: book for book in books}
-        self.titles = TitleIndex(books)
+        self.titles = titles or TitleIndex(books)
         self.model = model
         self.well_reviewed = sorted(self.books, key=lambda book_id: (-(self.books[book_id].mean_stars or 0), book_id))
         self._popularity: dict[str, float] = {}
@@ -147,8 +151,10 @@ class Librarian:
     A lazy one begins to watch when it is first asked; of another someone else has the care.
     """
 
-    def __init__(self, library: Library | None = None, *, is_lazy: bool = False):
+    def __init__(self, library: Library | None = None, *, is_lazy: bool = False, unpacking: Unpacking | None = None):
         self.library = library
+        # A model that is being read already, for the first library.
+        self._unpacking = unpacking
         self._is_lazy = is_lazy
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -164,7 +170,8 @@ class Librarian:
         edition, source = current_edition()
         if self.library is not None and self.library.edition == edition:
             return False
-        library = load(edition, source)
+        unpacking, self._unpacking = self._unpacking, None
+        library = load(edition, source, unpacking)
         library.prepare()
         self.library = library
         return True
@@ -205,12 +212,18 @@ def current_edition() -> tuple[Edition, str | None]:
     return Edition(version, books, str(fingerprint)), source
 
 
-def load(edition: Edition, source: str | None = None) -> Library:
+def load(edition: Edition, source: str | None, unpacking: Unpacking | None) -> Library:
     """The library of an edition; raises where the catalogue or the model cannot be read."""
-    books = read_catalogue("skill", source)
-    model = None
-    if edition.version is not None:
-        from ml import registry
-
-        model = registry.load("recommend", edition.version)
-    return Library(books, model, edition)
+    unpacking = unpacking or (Unpacking() if edition.version is not None else None)
+    try:
+        # Meanwhile, since it takes as long.
+        words_of("잔잔한 가족 이야기")
+        books = read_catalogue("skill", source)
+        titles = TitleIndex(books)
+        version, model = unpacking.result() if unpacking is not None else (None, None)
+    finally:
+        if unpacking is not None:
+            unpacking.stop()
+    if version != edition.version:
+        raise UnknownVersion(f"Version {edition.version} was live a moment ago, and now {version or 'none'} is.")
+    return Library(books, model, edition, titles)
