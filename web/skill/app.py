@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version as package_version
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse, Response
+from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -101,6 +102,8 @@ def create_app(make: Callable[[], Skill], *, has_chat: bool = False, authorize: 
             "comes from an allowed address. What cannot be answered in time is answered by a kind word all the same."
         ),
         response_model=SkillAnswer,
+        # Only described here: an allowed address needs none.
+        dependencies=[Depends(APIKeyHeader(name=SECRET_HEADER, auto_error=False))],
         responses={status: refusals[status] for status in (400, 401, 413, 415)},
         openapi_extra={
             "requestBody": {
@@ -109,9 +112,7 @@ def create_app(make: Callable[[], Skill], *, has_chat: bool = False, authorize: 
             }
         },
     )
-    async def skill(
-        request: Request, secret: Annotated[str | None, Header(alias=SECRET_HEADER, max_length=1_000)] = None
-    ) -> Response:
+    async def skill(request: Request) -> Response:
         arrived = time.monotonic()
         if not desk.skill.callers.may_ask(request.headers, request.client and request.client.host):
             raise HTTPException(401, f"Send the secret in the header {SECRET_HEADER}, or ask from an allowed address.")
