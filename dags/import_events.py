@@ -3,8 +3,8 @@
 
 Runs every 15 minutes and imports the files that lie in the inbox, one task a source, so that a broken file fails alone.
 Then hands on `raw.events` once, if anything was imported since it was last handed on, here or by `maeari import`: new
-events, or until when they are complete; else the run skips. A file that landed moves to `done/`; imported again,
-nothing of it lands twice.
+events, books or links of authors, or until when events are complete; else the run skips. A file that landed moves to
+`done/`; imported again, nothing of it lands twice.
 
 **If it fails:** the red task's log names each refused file and says what to correct, as does the file ending in
 `.refused.txt` beside it. A refused file stays and is tried again at every run: correct it or its `mapping.yml`, or take
