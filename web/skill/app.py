@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -162,15 +163,17 @@ class Desk:
     def __init__(self, make: Callable[[], Skill]):
         self._make = make
         self._skill: Skill | None = None
-        self._making = asyncio.Lock()
+        self._making = threading.Lock()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="skill")
         self._waiting = 0
 
     async def skill(self) -> Skill:
         """The skill, made when it is first asked for; others' requests go on meanwhile."""
-        async with self._making:
-            if self._skill is None:
-                self._skill = await asyncio.get_running_loop().run_in_executor(None, self._make)
+        return self._skill or await asyncio.get_running_loop().run_in_executor(None, self._made)
+
+    def _made(self) -> Skill:
+        with self._making:
+            self._skill = self._skill or self._make()
         return self._skill
 
     async def answer(self, message: SkillRequest, arrived: float, channel: str = "kakao") -> Heard:
