@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 import numpy as np
 import psycopg2
 import pytest
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from maeari import clock, postgres
@@ -549,3 +551,35 @@ def test_a_store_that_is_away_says_what_kind_of_error_it_was_and_no_more(silent)
     with pytest.raises(StoreAway) as refused, store.conversation("x", "kakao", time.monotonic() + 0.1):
         pass
     assert "secret" not in str(refused.value)
+
+
+def test_in_airflow_only_the_endpoint_is_there_without_a_log_in(librarian, emptied):
+    def authorize(request: Request) -> None:
+        if request.headers.get("X-Caller") != "viewer":
+            raise HTTPException(401)
+
+    server = create_app(lambda: Skill.from_settings(librarian), has_chat=True, authorize=authorize)
+    parent = FastAPI(openapi_url=None)
+    parent.mount("/maeari-skill", server)
+    client = TestClient(parent)
+    paths = {route.path for route in server.routes if isinstance(route, APIRoute)}
+    assert paths >= {"/", "/chat/messages", "/docs", "/health", "/kakao/skill", "/openapi.json", "/static/{name}"}
+    for path in [*paths - {"/kakao/skill"}, "/nowhere"]:
+        for method in ("GET", "POST"):
+            assert client.request(method, f"/maeari-skill{path}").status_code in (401, 405), path
+    assert client.post("/maeari-skill/kakao/skill", json=message("안녕")).status_code == 401
+    secret = {SECRET_HEADER: Settings().skill_secret()}
+    assert client.post("/maeari-skill/kakao/skill", json=message("안녕"), headers=secret).status_code == 200
+    viewer = {"X-Caller": "viewer"}
+    page = client.get("/maeari-skill/", headers=viewer)
+    assert 'data-messages="/maeari-skill/chat/messages"' in page.text
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    for link in re.findall(r'(?:href|src)="([^"]*)"', page.text):
+        assert client.get(link, headers=viewer).status_code == 200, link
+    typed = {"utterance": "고래의 노래", "user": "0123456789abcdef"}
+    answered = client.post("/maeari-skill/chat/messages", json=typed, headers=viewer).json()
+    assert answered["request"]["userRequest"]["utterance"] == "고래의 노래"
+    SkillAnswer.model_validate(answered["response"])
+    assert rows("select channel from predictions.recommendations") == [("chat_page",)]
+    for wrong in ({"utterance": "x", "user": "'"}, {"utterance": "x"}, {"utterance": 1, "user": "01234567"}):
+        assert client.post("/maeari-skill/chat/messages", json=wrong, headers=viewer).status_code == 400

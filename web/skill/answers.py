@@ -13,6 +13,7 @@ from ml.recommend.reasons import reason
 from web.skill import formats, phrases
 from web.skill.formats import SkillAnswer
 from web.skill.library import Library
+from web.skill.sayings import saying
 from web.skill.understand import Intent
 
 OFFERED = 5
@@ -95,9 +96,9 @@ class Reply:
 def reply(intent: Intent, state: State, library: Library) -> Reply:
     """The answer to what is wanted."""
     if not library.books:
-        return Reply(_said(phrases.NO_BOOKS), state)
+        return Reply(saying(phrases.NO_BOOKS), state)
     if intent.kind in _SAYINGS:
-        return Reply(_said(_SAYINGS[intent.kind]), state)
+        return Reply(saying(_SAYINGS[intent.kind]), state)
     return _ANSWERS[intent.kind](intent, state, library)
 
 
@@ -109,13 +110,8 @@ def repeated(state: State, library: Library) -> Reply | None:
     return Reply(formats.answer(cards, quick_replies=_after_offer(state.offered, library)), state)
 
 
-def saying(text: str) -> SkillAnswer:
-    """An answer of words alone, with what can be said next."""
-    return _said(text)
-
-
 def _restart(intent: Intent, state: State, library: Library) -> Reply:
-    return Reply(_said(phrases.RESTARTED), State())
+    return Reply(saying(phrases.RESTARTED), State())
 
 
 def _title(intent: Intent, state: State, library: Library) -> Reply:
@@ -145,7 +141,7 @@ def _popular(intent: Intent, state: State, library: Library) -> Reply:
 
 def _bought(intent: Intent, state: State, library: Library) -> Reply:
     if not state.liked:
-        return Reply(_said(phrases.NO_PURCHASES), state)
+        return Reply(saying(phrases.NO_PURCHASES), state)
     return _offer(Asked(kind="liked"), "title", phrases.FROM_LIKED, state, library)
 
 
@@ -179,7 +175,7 @@ def _shorter(intent: Intent, state: State, library: Library) -> Reply:
 def _like(intent: Intent, state: State, library: Library) -> Reply:
     book_ids = _meant(intent, state, library)
     if isinstance(book_ids, str):
-        return Reply(_said(book_ids), state)
+        return Reply(saying(book_ids), state)
     if len(book_ids) > 1:
         return Reply(formats.answer(formats.words(phrases.WHICH), quick_replies=_numbers(len(book_ids))), state)
     name = with_particle(_quoted(book_ids[0], library), "이/가")
@@ -206,7 +202,7 @@ def _passed(
 ) -> Reply:
     book_ids = _meant(intent, state, library)
     if isinstance(book_ids, str):
-        return Reply(_said(book_ids), state)
+        return Reply(saying(book_ids), state)
     feedback = tuple(Feedback(book_id, opinion) for book_id in book_ids)
     liked = (
         tuple(book_id for book_id in state.liked if book_id not in book_ids) if opinion == "dislike" else state.liked
@@ -285,7 +281,7 @@ def _offer(
     liked = tuple(dict.fromkeys((*(one for one in beside if one not in named), *named)))
     found = library.offer(liked, words, state.shown, OFFERED, asked.pages_under)
     if not found:
-        return Reply(_said(nothing, (phrases.RESTART_LABEL, phrases.RESTART_LABEL)), state)
+        return Reply(saying(nothing, (phrases.RESTART_LABEL, phrases.RESTART_LABEL)), state)
     if not is_unknown and asked.kind in ("title", "words") and library.model is None:
         is_unknown, preface = True, phrases.UNKNOWN
     chosen = tuple(one.book_id for one in found)
@@ -357,11 +353,6 @@ def _facts(book_id: str, library: Library, short: bool = False) -> str:
         phrases.PAGES.format(pages=book.pages) if book.pages else "",
     ]
     return " · ".join(filter(None, facts))
-
-
-def _said(text: str, *more: tuple[str, str]) -> SkillAnswer:
-    labels = (phrases.EXAMPLE, phrases.POPULAR_LABEL, phrases.HELP_LABEL)
-    return formats.answer(formats.words(text), quick_replies=(*more, *((label, label) for label in labels)))
 
 
 def _numbers(count: int) -> tuple[tuple[str, str], ...]:

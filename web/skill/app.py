@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version as package_version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
@@ -23,12 +24,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from maeari.settings import Settings
 from web import policies
 from web.skill import pages, phrases
-from web.skill.answers import saying
-from web.skill.bot import Bot, Heard
 from web.skill.callers import SECRET_HEADER, Callers, networks
 from web.skill.formats import Refusal, SkillAnswer, SkillRequest
-from web.skill.library import Librarian
-from web.skill.store import Store
+from web.skill.sayings import Heard, saying
+
+if TYPE_CHECKING:
+    from web.skill.bot import Bot
+    from web.skill.library import Librarian
 
 MOST_BYTES = 64 * 1024
 SLOWEST_SECONDS = 0.9
@@ -67,12 +69,18 @@ class Health(BaseModel):
 class Skill:
     """What answers messages, and who may ask."""
 
-    bot: Bot
+    bot: "Bot"
     callers: Callers
 
     @classmethod
-    def from_settings(cls, librarian: Librarian) -> "Skill":
-        """As the settings say."""
+    def from_settings(cls, librarian: "Librarian | None" = None) -> "Skill":
+        """As the settings say; without a librarian one that begins to load when the first message comes."""
+        # Whoever only mounts the app, as Airflow does in each of its processes, need not load what answers.
+        from web.skill.bot import Bot
+        from web.skill.library import Librarian
+        from web.skill.store import Store
+
+        librarian = librarian or Librarian(is_lazy=True)
         settings = Settings()
         store = Store(settings.role_url("skill"))
         bot = Bot(librarian, store, settings.author_key(), settings.skill_messages_a_minute)
@@ -114,7 +122,8 @@ def create_app(make: Callable[[], Skill], *, has_chat: bool = False, authorize: 
     )
     async def skill(request: Request) -> Response:
         arrived = time.monotonic()
-        if not desk.skill.callers.may_ask(request.headers, request.client and request.client.host):
+        made = await desk.skill()
+        if not made.callers.may_ask(request.headers, request.client and request.client.host):
             raise HTTPException(401, f"Send the secret in the header {SECRET_HEADER}, or ask from an allowed address.")
         message = _understood(await _body(request))
         return _json((await desk.answer(message, arrived)).answer)
@@ -154,34 +163,35 @@ class Desk:
     def __init__(self, make: Callable[[], Skill]):
         self._make = make
         self._skill: Skill | None = None
+        self._making = threading.Lock()
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="skill")
         self._waiting = 0
 
-    @property
-    def skill(self) -> Skill:
-        """The skill, made when it is first asked for."""
-        if self._skill is None:
-            self._skill = self._make()
+    async def skill(self) -> Skill:
+        """The skill, made when it is first asked for; others' requests go on meanwhile."""
+        return self._skill or await asyncio.get_running_loop().run_in_executor(None, self._made)
+
+    def _made(self) -> Skill:
+        with self._making:
+            self._skill = self._skill or self._make()
         return self._skill
 
     async def answer(self, message: SkillRequest, arrived: float, channel: str = "kakao") -> Heard:
         """The answer to a message, at the latest when its time is over."""
-        heard = await self._heard(message, arrived, channel)
-        bot = self.skill.bot
+        bot = (await self.skill()).bot
+        heard = await self._heard(bot, message, arrived, channel)
         logger.info(
             "intent=%s outcome=%s ms=%.0f reader=%s", heard.intent, heard.outcome,
             1_000 * (time.monotonic() - arrived), bot.reader_key(message)[:8],
         )  # fmt: skip
         return heard
 
-    async def _heard(self, message: SkillRequest, arrived: float, channel: str) -> Heard:
+    async def _heard(self, bot: "Bot", message: SkillRequest, arrived: float, channel: str) -> Heard:
         if self._waiting >= MOST_WAITING:
             return Heard(saying(phrases.AWAY), "too_busy")
         self._waiting += 1
         left = SLOWEST_SECONDS - (time.monotonic() - arrived)
-        hearing = asyncio.get_running_loop().run_in_executor(
-            self._threads, self.skill.bot.hear, message, arrived, channel
-        )
+        hearing = asyncio.get_running_loop().run_in_executor(self._threads, bot.hear, message, arrived, channel)
         hearing.add_done_callback(self._done)
         try:
             return await asyncio.wait_for(asyncio.shield(hearing), left)
@@ -200,7 +210,7 @@ class Desk:
 
     async def health(self) -> Response:
         """What is loaded, and whether the database answers within half a second."""
-        bot = self.skill.bot
+        bot = (await self.skill()).bot
         library = bot.librarian.current()
         deadline = time.monotonic() + HEALTH_SECONDS
         answers = await asyncio.get_running_loop().run_in_executor(None, bot.store.answers, deadline)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 from maeari.redaction import keyed_hash
 from web.skill import phrases
-from web.skill.answers import Reply, State, repeated, reply, saying
-from web.skill.formats import SkillAnswer, SkillRequest
+from web.skill.answers import Reply, State, repeated, reply
+from web.skill.formats import SkillRequest
 from web.skill.library import Librarian, Library
+from web.skill.sayings import Heard, saying
 from web.skill.store import Store, StoreAway
 from web.skill.understand import Intent, understand
 
@@ -19,15 +20,6 @@ STORE_SECONDS = 0.7
 TWICE_SECONDS = 2.0
 """Within which the same words of the same reader are one message that came twice."""
 logger = logging.getLogger("maeari.skill")
-
-
-@dataclass(frozen=True)
-class Heard:
-    """An answer, and what the log is told of it."""
-
-    answer: SkillAnswer
-    outcome: str
-    intent: str = "-"
 
 
 @dataclass
