@@ -39,6 +39,7 @@ def test_there_are_pages():
     assert [page.name for page in PAGES] == [
         "README.md",
         "architecture.md",
+        "bot.md",
         "churn.md",
         "crawling.md",
         "develop.md",
