@@ -286,6 +286,22 @@ def test_a_message_that_comes_twice_lands_once(client):
     assert load == ("book_bot", "feedback", "finished", 6, 5, 1, None)
 
 
+def test_what_is_said_of_a_book_belongs_to_the_answer_that_offered_it(client):
+    talk = Talk(client)
+    first = offered(talk.say("고래의 노래"))[0]
+    second = offered(talk.say("더 보여줘"))[0]
+    for said in (f"좋아요 『{first}』", f"좋아요 『{second}』", "좋아요 『국물의 시간』"):
+        talk.say(said)
+    ids = dict(rows("select item_id, split_part(event_id, ':', 1) from raw.events"))
+    answers = dict(rows("select answer_id::text, book_ids from predictions.recommendations"))
+    by_title = {title: book_id for book_id, title, _ in BOOKS}
+    for title in (first, second):
+        assert by_title[title] in answers[ids[by_title[title]]]
+    assert (
+        ids[by_title["국물의 시간"]] not in answers or by_title["국물의 시간"] in answers[ids[by_title["국물의 시간"]]]
+    )
+
+
 def test_many_messages_at_once_of_one_reader_are_answered_one_after_the_other(client):
     talk = Talk(client)
     with ThreadPoolExecutor(6) as pool:

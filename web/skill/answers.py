@@ -18,7 +18,7 @@ from web.skill.understand import Intent
 
 OFFERED = 5
 """Books of one answer."""
-MOST_SHOWN, MOST_LIKED = 200, 50
+MOST_SHOWN, MOST_LIKED, MOST_EARLIER = 200, 50, 10
 LIKES_BESIDE = 2
 """The newest likes that count beside a title that is asked for."""
 FEW_PAGES = 200
@@ -49,12 +49,19 @@ class State(_Kept):
     offered: tuple[str, ...] = ()
     """The books of the last answer that offered some."""
     reasons: tuple[str, ...] = ()
+    earlier: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    """Answers before it, each with its books, the newest last: buttons of theirs can still be pressed."""
     shown: tuple[str, ...] = ()
     """All that was offered, liked or not, the newest last."""
     liked: tuple[str, ...] = ()
     message: str = ""
     """A keyed hash of the last message, by which one that comes twice is known."""
     answered_at: float = 0
+
+    def answer_of(self, book_id: str) -> int | None:
+        """The newest answer that offered a book, None where none is remembered."""
+        answers = [*self.earlier, *([(self.answer_id, self.offered)] if self.answer_id is not None else [])]
+        return next((answer_id for answer_id, book_ids in reversed(answers) if book_id in book_ids), None)
 
     @classmethod
     def read(cls, kept: dict) -> "State":
@@ -299,9 +306,11 @@ def _offer(
 
 
 def _known(state: State, asked: Asked, chosen: tuple[str, ...], reasons: tuple[str, ...]) -> State:
+    last = () if state.answer_id is None else ((state.answer_id, state.offered),)
     return state.model_copy(
         update={
-            "asked": asked, "answer_id": None, "offered": chosen, "reasons": reasons,
+            "asked": asked, "answer_id": None, "earlier": (*state.earlier, *last)[-MOST_EARLIER:],
+            "offered": chosen, "reasons": reasons,
             "shown": _newest(state.shown, chosen, MOST_SHOWN),
         }
     )  # fmt: skip

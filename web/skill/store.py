@@ -154,11 +154,13 @@ class Store:
         statement, parameters = "", {"reader_key": told.reader_key, "source": SOURCE}
         if told.feedback:
             # By the answer that offered it, so that a message that comes twice lands once.
-            answered = told.state.answer_id or told.reader_key[:16]
+            answers = [told.state.answer_of(one.book_id) or told.reader_key[:16] for one in told.feedback]
             parameters |= {
                 "load_id": self._load_id(link, deadline),
                 "items": len(told.feedback),
-                "event_ids": [f"{answered}:{one.book_id}:{one.opinion}" for one in told.feedback],
+                "event_ids": [
+                    f"{answer}:{one.book_id}:{one.opinion}" for answer, one in zip(answers, told.feedback, strict=True)
+                ],
                 "event_types": [one.opinion for one in told.feedback],
                 "item_ids": [one.book_id for one in told.feedback],
             }
