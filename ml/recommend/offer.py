@@ -16,25 +16,6 @@ Ask = Callable[[int, np.ndarray], list[Suggestion]]
 """Gives at most so many books, the best first, of those that a mask over the model's books allows."""
 
 
-def offer(
-    model: BookRecommender,
-    catalogue: Mapping[str, Book],
-    liked: Sequence[str],
-    words: Sequence[str],
-    read: Collection[str],
-    count: int,
-    among: np.ndarray | None = None,
-) -> list[Suggestion]:
-    """At most `count` books that fit what is `liked` (ids, oldest first) and asked for (keywords), by all rules.
-
-    Nothing read or liked, and no other edition of it. One book of a work and one of a series: the first volume that was
-    not read, or, where volumes were liked, the first after those. At most two of an author in five, unless no other is
-    left. Only books that the catalogue has, and that `among`, a mask over `model.book_ids_`, allows. Who asks often
-    keeps a `Shelf`.
-    """
-    return Shelf(model, catalogue).offer(liked, words, read, count, among)
-
-
 class Shelf:
     """A model's books with what the catalogue says of each, for many answers."""
 
@@ -69,7 +50,12 @@ class Shelf:
         count: int,
         among: np.ndarray | None = None,
     ) -> list[Suggestion]:
-        """As the function `offer` does."""
+        """At most `count` books that fit what is `liked` (ids, oldest first) and asked for (keywords), by all rules.
+
+        Nothing read or liked, and no other edition of it. One book of a work and one of a series: the first volume that
+        was not read, or, where volumes were liked, the first after those. At most two of an author in five, unless no
+        other is left. Only books that the catalogue has, and that `among`, a mask over `model.book_ids_`, allows.
+        """
 
         def ask(wanted: int, allowed: np.ndarray) -> list[_Ranked]:
             ranking = self.model.rank(liked, words, read, wanted, allowed)

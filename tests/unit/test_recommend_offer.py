@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml.recommend.model import BookRecommender, Suggestion, Why
-from ml.recommend.offer import FIVE, MOST_OF_AN_AUTHOR, offer
+from ml.recommend.offer import FIVE, MOST_OF_AN_AUTHOR, Shelf
 from ml.recommend.reasons import reason
 
 SMALL = {"item_vector_size": 4, "text_vector_size": 4, "item_epochs": 1, "text_epochs": 1}
@@ -32,42 +32,42 @@ def ids(suggestions) -> list[str]:
 
 def test_another_edition_of_what_was_read_or_liked_is_not_offered():
     model, catalogue = shelf(book("a", "w1"), book("b", "w1"), book("c", "w2"), book("d", "w2"), book("e"))
-    assert ids(offer(model, catalogue, ["a"], [], ["d"], 5)) == ["e"]
-    assert ids(offer(model, catalogue, [], [], ["new"], 5)) == ["a", "c", "e"]
+    assert ids(Shelf(model, catalogue).offer(["a"], [], ["d"], 5)) == ["e"]
+    assert ids(Shelf(model, catalogue).offer([], [], ["new"], 5)) == ["a", "c", "e"]
     catalogue["new"] = book("new", "w1")
-    assert ids(offer(model, catalogue, ["new"], [], [], 5)) == ["c", "e"]
+    assert ids(Shelf(model, catalogue).offer(["new"], [], [], 5)) == ["c", "e"]
 
 
 def test_of_a_series_the_first_unread_volume_is_offered_and_nothing_else():
     volumes = [book(f"v{number}", None, None, "s", number) for number in (3, 2, 1)]
     model, catalogue = shelf(*volumes, book("x"), book("extra", None, None, "s"))
-    assert sorted(ids(offer(model, catalogue, [], [], [], 5))) == ["v1", "x"]
-    assert sorted(ids(offer(model, catalogue, [], [], ["v1", "v3"], 5))) == ["v2", "x"]
-    assert sorted(ids(offer(model, catalogue, [], [], ["v1", "v2", "v3"], 5))) == ["extra", "x"]
+    assert sorted(ids(Shelf(model, catalogue).offer([], [], [], 5))) == ["v1", "x"]
+    assert sorted(ids(Shelf(model, catalogue).offer([], [], ["v1", "v3"], 5))) == ["v2", "x"]
+    assert sorted(ids(Shelf(model, catalogue).offer([], [], ["v1", "v2", "v3"], 5))) == ["extra", "x"]
 
 
 def test_a_liked_volume_leads_to_the_one_after_it():
     volumes = [book(f"v{number}", None, None, "s", number) for number in (1, 2, 3)]
     model, catalogue = shelf(*volumes, book("x"))
-    assert sorted(ids(offer(model, catalogue, ["v2"], [], [], 5))) == ["v3", "x"]
-    assert sorted(ids(offer(model, catalogue, ["v3"], [], [], 5))) == ["v1", "x"]
+    assert sorted(ids(Shelf(model, catalogue).offer(["v2"], [], [], 5))) == ["v3", "x"]
+    assert sorted(ids(Shelf(model, catalogue).offer(["v3"], [], [], 5))) == ["v1", "x"]
 
 
 def test_of_an_author_two_in_five_are_offered_unless_no_other_is_left():
     model, catalogue = shelf(*(book(f"a{number}", author="A") for number in range(9)), book("b", author="B"), book("c"))
-    offered = ids(offer(model, catalogue, [], [], [], 5))
+    offered = ids(Shelf(model, catalogue).offer([], [], [], 5))
     assert sorted(offered) == ["a0", "a1", "a2", "b", "c"]
     assert sorted(offered[:4]) == ["a0", "a1", "b", "c"]
     of_one = np.array([one.startswith("a") for one in model.book_ids_])
-    assert ids(offer(model, catalogue, [], [], [], 4, of_one)) == ["a0", "a1", "a2", "a3"]
+    assert ids(Shelf(model, catalogue).offer([], [], [], 4, of_one)) == ["a0", "a1", "a2", "a3"]
 
 
 def test_a_book_that_the_catalogue_does_not_have_is_not_offered():
     model, catalogue = shelf(book("a"), book("b"))
     del catalogue["a"]
-    assert ids(offer(model, catalogue, [], [], [], 5)) == ["b"]
-    assert offer(model, {}, ["a"], [], [], 5) == []
-    assert offer(BookRecommender(SMALL).fit([], [], []), catalogue, ["a"], ["바다"], [], 5) == []
+    assert ids(Shelf(model, catalogue).offer([], [], [], 5)) == ["b"]
+    assert Shelf(model, {}).offer(["a"], [], [], 5) == []
+    assert Shelf(BookRecommender(SMALL).fit([], [], []), catalogue).offer(["a"], ["바다"], [], 5) == []
 
 
 names = st.one_of(st.none(), st.sampled_from(["x", "y", "z"]))
@@ -83,7 +83,7 @@ def test_every_answer_keeps_the_rules_and_is_as_full_as_they_allow(books, count,
     some = st.lists(st.sampled_from([*catalogue, "unknown"]), max_size=5)
     liked, read = data.draw(some), data.draw(some)
     among = np.array(data.draw(st.lists(st.booleans(), min_size=len(books), max_size=len(books))))
-    offered = [catalogue[one.book_id] for one in offer(model, catalogue, liked, [], read, count, among)]
+    offered = [catalogue[one.book_id] for one in Shelf(model, catalogue).offer(liked, [], read, count, among)]
     had = [catalogue[one] for one in (*liked, *read) if one in catalogue]
 
     def work(one) -> str:
@@ -125,7 +125,9 @@ def test_every_answer_keeps_the_rules_and_is_as_full_as_they_allow(books, count,
 
 def test_the_same_question_gets_the_same_answer():
     model, catalogue = shelf(*(book(f"b{number:02d}", author="AB"[number % 2]) for number in range(20)))
-    assert offer(model, catalogue, ["b03"], [], ["b05"], 7) == offer(model, catalogue, ["b03"], [], ["b05"], 7)
+    assert Shelf(model, catalogue).offer(["b03"], [], ["b05"], 7) == Shelf(model, catalogue).offer(
+        ["b03"], [], ["b05"], 7
+    )
 
 
 TITLES = {"d": "데미안", "t": "토지", "long": "가" * 90, "hostile": "한\n줄\u202e 아님", "empty": " "}

@@ -14,6 +14,7 @@ from maeari.settings import Settings
 from ml.errors import UnknownVersion
 from ml.recommend.catalogue import Book, read_catalogue
 from ml.recommend.model import Suggestion, Why, words_of
+from ml.recommend.texts import counted
 from ml.recommend.titles import TitleIndex
 from ml.recommend.unpack import Unpacking
 from web.skill.link import Link
@@ -26,26 +27,10 @@ CHECK_SECONDS, EDITION_SECONDS = 60, 10
 logger = logging.getLogger("maeari.skill")
 
 # Words of whoever asks for a book, which say nothing of the book.
-_ASKING = frozenset(
-    (
-        "책",
-        "도서",
-        "작품",
-        "이야기",
-        "추천",
-        "소개",
-        "부탁",
-        "찾다",
-        "알리다",
-        "보이다",
-        "고르다",
-        "주다",
-        "보다",
-        "읽다",
-        "싶다",
-    )
-    + ("있다", "없다", "하다", "되다", "좋다", "원하다", "book", "recommend", "please")
-)
+_ASKING = frozenset({
+    "책", "도서", "작품", "이야기", "추천", "소개", "부탁", "찾다", "알리다", "보이다", "고르다", "주다", "보다",
+    "읽다", "싶다", "있다", "없다", "하다", "되다", "좋다", "원하다", "book", "recommend", "please",
+})  # fmt: skip
 _FINGERPRINT = "select count(*), sum(hashtextextended(book::text, 0)) from marts.dim_books book"
 _LIVE = """
     select version, card #>> '{data,source}'
@@ -99,13 +84,8 @@ class Library:
         if self.model is None:
             return ()
         said = [word for word in dict.fromkeys(words_of(text)) if word not in _ASKING]
-        places = (
-            np.minimum(np.searchsorted(self.model.words_, said), max(0, len(self.model.words_) - 1)) if said else []
-        )
-        return tuple(word for word, place in zip(said, places, strict=True) if self._is_word(word, place))
-
-    def _is_word(self, word: str, place: int) -> bool:
-        return bool(len(self.model.words_)) and self.model.words_[place] == word
+        known = set(self.model.words_[counted(self.model.words_, said)[0]].tolist())
+        return tuple(word for word in said if word in known)
 
     def is_learned(self, book_id: str) -> bool:
         """Whether the live model knows the book."""

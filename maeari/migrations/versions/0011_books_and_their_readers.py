@@ -24,11 +24,9 @@ create table raw.books (
     pages integer check (pages > 0),
     published_on date,
     url text,
-    crawl_id bigint references ops.crawls,
-    load_id bigint references ops.loads,
+    load_id bigint not null references ops.loads,
     landed_at timestamptz not null default now(),
-    primary key (source, book_id, version_no),
-    check (num_nonnulls(crawl_id, load_id) = 1)
+    primary key (source, book_id, version_no)
 );
 
 -- What the reviews of a source are about, where it is known: only books so far.
@@ -99,8 +97,8 @@ create index events_of_book_bot on raw.events (customer_id) where source = 'book
 """
 
 GRANTS = """
-grant insert on raw.books to maeari_crawler, maeari_importer;
-grant select (source, book_id, version_no, content_hash) on raw.books to maeari_crawler, maeari_importer;
+grant insert on raw.books to maeari_importer;
+grant select (source, book_id, version_no, content_hash) on raw.books to maeari_importer;
 grant select on raw.books to maeari_dbt, maeari_web;
 
 grant select, insert, update, delete on predictions.book_vectors to maeari_ml;
