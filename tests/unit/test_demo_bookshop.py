@@ -12,7 +12,7 @@ from demo.world import START, World, WorldConfig
 from maeari.text import keywords, morphemes
 from ml.recommend.evaluate import evaluate
 from ml.recommend.model import BookRecommender
-from ml.recommend.sequences import Readings
+from ml.texts.corpus import is_held_out
 
 UNTIL = START + timedelta(weeks=40, days=-1)
 
@@ -42,9 +42,10 @@ def model_and_held_out(world, bought):
     ]
     readers = sorted(bought)
     sequences = [np.array([ids.index(book) for book in bought[reader]]) for reader in readers]
-    learned, held_out = Readings(readers, sequences).split()
-    model = BookRecommender().fit(ids, [keywords(found) for found in morphemes(told)], learned.sequences)
-    return model, ids, held_out.sequences
+    is_out = is_held_out(readers)
+    learned, held_out = ([sequences[place] for place in np.flatnonzero(mask)] for mask in (~is_out, is_out))
+    model = BookRecommender().fit(ids, [keywords(found) for found in morphemes(told)], learned)
+    return model, ids, held_out
 
 
 def test_the_catalogue_has_every_book_and_two_more_editions(world):
