@@ -64,6 +64,8 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
             "min_file_process_interval": 300,
             "dag_file_processor_timeout": 120,
         },
+        # How long a worker waits at most for a task's process that has ended, before it takes another.
+        "workers": {"min_heartbeat_interval": 1},
         "logging": {
             "base_log_folder": settings.path("logs", "airflow"),
             "dag_processor_child_process_log_directory": settings.path("logs", "airflow", "dag_processor"),

@@ -68,7 +68,8 @@ def build_warehouse():
             "interceptors": [warehouse.before_task],
             "callback": warehouse.after_task,
             "no_version_check": True,
-            "dbt_cmd_global_flags": ["--no-use-colors"],
+            # What a task writes goes with its temporary folder, so the manifest need not be written.
+            "dbt_cmd_global_flags": ["--no-use-colors", "--no-write-json"],
             "dbt_cmd_flags": ["--exclude-resource-type", "unit_test"],
         },
     )

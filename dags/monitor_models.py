@@ -1,10 +1,10 @@
 """
 ### Watch the released models
 
-Runs when reviews or customers have been scored, one task a policy, that of the recommendations too: measures every
-complete window, decides, draws the pages. If the newest window of a live model is called `declined` and no challenger
-waits for its approval, it asks for retraining; recommendations wait for their next training. A rerun replaces the same
-windows and draws only what changed.
+Runs when reviews or customers have been scored, and every morning, since readers ask for books at any hour; one task a
+policy: measures every complete window, decides, draws the pages. If the newest window of a live model is called
+`declined` and no challenger waits for its approval, it asks for retraining. A rerun replaces the same windows and draws
+only what changed.
 
 A decline is told once, by mail and to a webhook, whichever is configured; `maeari alerts` lists what was sent, and
 `maeari silence` keeps a model quiet for a known cause.
@@ -14,16 +14,29 @@ the training were not scored: run `score_reviews` again. `maeari monitor sentime
 only `alert` failed, the verdicts are there: the sentence names the channel, and clearing it sends only what is missing.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from airflow.sdk import Asset, BaseNotifier, Metadata, TriggerRule, dag, task
+from airflow.sdk import (
+    Asset,
+    AssetOrTimeSchedule,
+    BaseNotifier,
+    CronTriggerTimetable,
+    Metadata,
+    TriggerRule,
+    dag,
+    task,
+)
 from airflow.sdk.exceptions import AirflowSkipException
 
-from maeari import assets
+from maeari import assets, clock
 from maeari.clock import business_day
 from maeari.settings import Settings
 
-RETRAINING = {"sentiment": Asset(assets.SENTIMENT_RETRAINING), "churn": Asset(assets.CHURN_RETRAINING)}
+RETRAINING = {
+    "sentiment": Asset(assets.SENTIMENT_RETRAINING),
+    "churn": Asset(assets.CHURN_RETRAINING),
+    "recommend": Asset(assets.RECOMMEND_RETRAINING),
+}
 
 
 class WebhookNotifier(BaseNotifier):
@@ -57,9 +70,12 @@ def channels() -> dict:
     return found
 
 
+# Without a start date, since with one the morning that has passed would be made up for at once.
 @dag(
-    schedule=Asset(assets.SENTIMENT_PREDICTIONS) | Asset(assets.CHURN_PREDICTIONS),
-    start_date=datetime(2024, 1, 1, tzinfo=UTC),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 7 * * *", timezone=clock.zone().key, run_immediately=timedelta(0)),
+        assets=Asset(assets.SENTIMENT_PREDICTIONS) | Asset(assets.CHURN_PREDICTIONS),
+    ),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},

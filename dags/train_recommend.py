@@ -1,9 +1,10 @@
 """
 ### Train the recommender of books
 
-Runs on the fourth of the month. Analyses what is new in the reviews, learns from who bought which books by the day,
-registers a challenger with its card, and hands it on to `release_model`; nothing goes live by itself. A rerun registers
-one more version, whose question supersedes the earlier one's.
+Runs on the fourth of the month, and when monitoring has called the live version declined. Analyses what is new in the
+reviews, learns from who bought which books by the day, registers a challenger with its card, and hands it on to
+`release_model`; nothing goes live by itself. A rerun registers one more version, whose question supersedes the earlier
+one's.
 
 By hand: trigger with `{"as_of": "2026-03-31"}` to train as of a past day, with `{"source": "my_shop"}` for the books of
 another source than the one bought most, with `{"analyse": false}` to use the reviews that are analysed already and no
@@ -17,7 +18,7 @@ recommend` does the same without Airflow.
 
 from datetime import timedelta
 
-from airflow.sdk import Asset, CronTriggerTimetable, Metadata, TriggerRule, dag, task
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, Metadata, TriggerRule, dag, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from maeari import assets, clock
@@ -28,7 +29,10 @@ RECOMMEND_CHALLENGER = Asset(assets.RECOMMEND_CHALLENGER)
 
 # Without a start date, since with one the month that has begun would be made up for at once.
 @dag(
-    schedule=CronTriggerTimetable("0 6 4 * *", timezone=clock.zone().key, run_immediately=timedelta(0)),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 6 4 * *", timezone=clock.zone().key, run_immediately=timedelta(0)),
+        assets=Asset(assets.RECOMMEND_RETRAINING),
+    ),
     catchup=False,
     max_active_runs=1,
     default_args={"retries": 1, "retry_delay": timedelta(seconds=30)},

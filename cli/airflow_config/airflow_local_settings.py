@@ -8,7 +8,17 @@ if "scheduler" in sys.argv:
     import dbt.adapters.postgres
     import dbt.cli.main
     import dbt.task.build  # noqa: F401
+    import evidently  # noqa: F401, TID251
+    import gensim.models  # noqa: F401
+    import mlflow.sklearn  # noqa: F401
     import pandas  # noqa: F401
+    import shap  # noqa: F401
     import sklearn.pipeline  # noqa: F401
+    import skops.io  # noqa: F401
+    from openlineage.common.provider.dbt import local  # noqa: F401
 
     import web.plugin  # noqa: F401
+    from maeari import warehouse
+
+    # dbt writes its validators when it first runs, which takes longer than to build a model.
+    warehouse.run_dbt("--no-write-json", "parse")

@@ -24,7 +24,7 @@ from ml.sentiment.text import code_points
 BATCH_ROWS = 2_000
 BATCH_CHARACTERS = 1_000_000
 """Long texts make smaller batches, so that memory stays bounded."""
-COMPARED_REVIEWS = 300
+COMPARED_REVIEWS = 150
 """Picked reviews that one run explains by SHAP and LIME too; what is left waits for the next run."""
 MAX_COMPARED_WORDS = 500
 MAX_COMPARED_CHARACTERS = 10_000

@@ -154,10 +154,10 @@ def test_a_waiting_question_does_not_hold_up_a_newer_challenger(release):
         (
             "monitor_models",
             {assets.SENTIMENT_PREDICTIONS, assets.CHURN_PREDICTIONS},
-            {assets.SENTIMENT_RETRAINING, assets.CHURN_RETRAINING},
+            {assets.SENTIMENT_RETRAINING, assets.CHURN_RETRAINING, assets.RECOMMEND_RETRAINING},
         ),
         ("train_topics", set(), {assets.TOPICS_CHALLENGER, assets.REVIEW_TOPICS_CHALLENGER}),
-        ("train_recommend", set(), {assets.RECOMMEND_CHALLENGER}),
+        ("train_recommend", {assets.RECOMMEND_RETRAINING}, {assets.RECOMMEND_CHALLENGER}),
         ("store_books", {assets.MARTS, assets.RECOMMEND_MODEL}, {assets.RECOMMEND_VECTORS}),
         ("release_model", {f"challenger.{model}" for model in MODELS}, {f"model.{model}" for model in MODELS}),
         (
@@ -176,8 +176,10 @@ def test_the_chain_of_assets_is_closed(bag, dag_id, starts_on, hands_on):
     assert {asset.name for task in dag.tasks for asset in task.outlets} == hands_on
 
 
-@pytest.mark.parametrize("dag_id", ["train_sentiment", "train_churn", "train_topics", "train_recommend"])
-def test_training_does_not_make_up_for_the_month_that_has_begun(bag, dag_id):
+@pytest.mark.parametrize(
+    "dag_id", ["train_sentiment", "train_churn", "train_topics", "train_recommend", "monitor_models"]
+)
+def test_what_runs_by_the_clock_does_not_make_up_for_the_time_that_has_passed(bag, dag_id):
     dag = bag.dags[dag_id]
     assert dag.start_date is None
     assert all(task.start_date is None for task in dag.tasks)
