@@ -35,6 +35,8 @@ FIRST_TOPICS_TRAINING_AS_OF = date(2026, 2, 28)
 # Most of the shop's purchases lie before it, and two months of newer ones after.
 FIRST_RECOMMEND_TRAINING_AS_OF = date(2026, 3, 31)
 STEP_TIMEOUT = timedelta(minutes=15)
+BUILT = "hand_on_marts"
+"""The task of a build after which its marts are there; what it writes then is for readers."""
 
 
 class Window(StrEnum):
@@ -186,15 +188,17 @@ def _run_the_way() -> None:
         if _live_version("sentiment") is None:
             training = _train_first(airflow, "sentiment", _first_training_day(today))
             started = _release_first(airflow, "sentiment", training)
+        # Side by side, since a build leaves a core idle most of the time.
+        topics, customers, books = (_Follower(AirflowClient("robot"), progress) for _ in range(3))
         with ThreadPoolExecutor(3) as pool:
-            # Beside the customers, whose build leaves a core idle most of the time.
-            told = pool.submit(_tell_topics, _Follower(AirflowClient("robot"), progress), built)
             delivered = pool.submit(_deliver_events, today)
+            told = pool.submit(_tell_topics, topics, built)
             if started:
                 scored = airflow.follow_started_by("Score the reviews", "score_reviews", started, until="score")
             # The customers' reviews are scored before their events come in: so one build gives the features both.
             conf = {"as_of": today.isoformat()}
             imported = airflow.client.trigger("import_events", conf) if delivered.result() else None
+            served = pool.submit(_serve_customers, customers, books, imported)
             if started:
                 airflow.follow("Explain the newest", scored)
                 monitored = airflow.follow_started_by("Monitor the model", "monitor_models", scored)
@@ -203,20 +207,15 @@ def _run_the_way() -> None:
                         "Train a challenger on newer reviews", "train_sentiment", monitored
                     )
                     airflow.wait_for_question("Compare with the live version, and ask", trained, "sentiment")
-            if _world() is None:
-                console.print("  The reviews of a file come without events: nobody is asked here who will leave.")
-            else:
-                started = _build_customers(airflow, imported)
-                # Its few seconds fall beside the training of who will leave.
-                offered = pool.submit(_offer_books, _Follower(AirflowClient("robot"), progress))
-                _score_customers(airflow, started)
-                offered.result()
             told.result()
+            served.result()
     _print_summary(today)
 
 
 def _crawl_and_build(airflow: "_Follower", today: date) -> dict | None:
     """Crawl both kinds and follow the builds that what has landed started; the last of them, None without news."""
+    from maeari.warehouse import holds_all_crawled
+
     started_at = datetime.now(UTC)
     conf = {"as_of": today.isoformat()}
     crawls = [airflow.client.trigger(dag_id, conf) for dag_id in ("crawl_news", "crawl_reviews")]
@@ -225,15 +224,20 @@ def _crawl_and_build(airflow: "_Follower", today: date) -> dict | None:
         airflow.follow(title, crawl, detail=partial(_crawled_since, kind, started_at))
     build = None
     for crawl in crawls:
-        if airflow.task(crawl, "hand_on")["state"] == "success":
-            run = airflow.follow_started_by(f"Build the warehouse after {crawl['dag_id']}", "build_warehouse", crawl)
-            # Crawls that begin together are built once.
-            if airflow.task(run, "hand_on_marts")["state"] == "success":
+        # Crawls that begin together are built once.
+        if airflow.task(crawl, "hand_on")["state"] == "success" and not (build and holds_all_crawled()):
+            title = f"Build the warehouse after {crawl['dag_id']}"
+            run = airflow.follow_started_by(title, "build_warehouse", crawl, until=BUILT)
+            if airflow.task(run, BUILT)["state"] == "success":
                 build = run
     # A scheduled crawl, or a demo that was stopped in the middle, may have started another.
-    while unfinished := airflow.follow_unfinished("Build the warehouse", "build_warehouse"):
+    while not (build and holds_all_crawled()) and (unfinished := _follow_unfinished_build(airflow)):
         build = unfinished
     return build
+
+
+def _follow_unfinished_build(airflow: "_Follower") -> dict | None:
+    return airflow.follow_unfinished("Build the warehouse", "build_warehouse", until=BUILT)
 
 
 def _deliver_events(today: date) -> bool:
@@ -247,15 +251,27 @@ def _deliver_events(today: date) -> bool:
     return bool(waiting())
 
 
+def _serve_customers(airflow: "_Follower", beside: "_Follower", imported: dict | None) -> None:
+    """Follow an import to the list of whom to contact, and beside it to the books that readers are offered."""
+    if _world() is None:
+        console.print("  The reviews of a file come without events: nobody is asked here who will leave.")
+        return
+    started = _build_customers(airflow, imported)
+    with ThreadPoolExecutor(1) as pool:
+        offered = pool.submit(_offer_books, beside)
+        _score_customers(airflow, started)
+        offered.result()
+
+
 def _build_customers(airflow: "_Follower", imported: dict | None) -> dict | None:
     """Follow an import to the build of what it brought; None without one."""
     started = None
     if imported is not None:
         airflow.follow("Import the shop's events", imported)
         if airflow.task(imported, "hand_on")["state"] == "success":
-            started = airflow.follow_started_by("Build the features of churn", "build_warehouse", imported)
+            started = airflow.follow_started_by("Build the features of churn", "build_warehouse", imported, until=BUILT)
     # A scheduled import may have been quicker.
-    while unfinished := airflow.follow_unfinished("Build the warehouse", "build_warehouse"):
+    while unfinished := _follow_unfinished_build(airflow):
         started = unfinished
     return started
 
@@ -366,9 +382,11 @@ class _Follower:
         for _ in _seconds(f"{run['dag_id']} run {run['dag_run_id']} has not finished"):
             run = self.client.dag_run(run["dag_id"], run["dag_run_id"])
             self._raise_failure(run)
-            if run["state"] == "success" or (until and self.task(run, until)["state"] == "success"):
+            if run["state"] == "success" or self._is_past(run, until):
                 break
-            self.progress.update(line, detail=detail() if detail else self._running_task(run))
+            # Nowhere else would it be seen before it is over, and to ask each second takes from what is waited for.
+            if console.is_terminal:
+                self.progress.update(line, detail=detail() if detail else self._running_task(run))
         self.progress.update(line, completed=1, detail=detail() if detail else "")
         return run
 
@@ -376,10 +394,14 @@ class _Follower:
         """Follow the run of a DAG that an asset event of another run started, waiting for it to appear."""
         return self.follow(title, self._started_by(dag_id, cause), until=until)
 
-    def follow_unfinished(self, title: str, dag_id: str) -> dict | None:
+    def follow_unfinished(self, title: str, dag_id: str, until: str | None = None) -> dict | None:
         """Follow a run that a demo stopped in the middle left to Airflow, None when there is none."""
-        unfinished = [run for run in self.client.dag_runs(dag_id) if run["state"] in ("queued", "running")]
-        return self.follow(title, unfinished[0]) if unfinished else None
+        unfinished = [
+            run
+            for run in self.client.dag_runs(dag_id)
+            if run["state"] in ("queued", "running") and not self._is_past(run, until)
+        ]
+        return self.follow(title, unfinished[0], until=until) if unfinished else None
 
     def task(self, run: dict, task_id: str) -> dict:
         """One task of a run."""
@@ -417,6 +439,10 @@ class _Follower:
 
     def _tasks(self, run: dict) -> list[dict]:
         return self.client.task_instances(run["dag_id"], run["dag_run_id"])
+
+    def _is_past(self, run: dict, task_id: str | None) -> bool:
+        """Whether a task of a run, where one is named, has succeeded."""
+        return task_id is not None and self.task(run, task_id)["state"] == "success"
 
     def _running_task(self, run: dict) -> str:
         tasks = self._tasks(run)
