@@ -23,6 +23,7 @@ ROLES: dict[AirflowUser, str] = {
     "robot": "op",
 }
 POOLS = {"build_warehouse": 1}
+PARALLEL_TASKS = 4
 DAGS = CHECKOUT / "dags"
 
 
@@ -35,7 +36,7 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         "core": {
             "dags_folder": DAGS,
             "executor": "LocalExecutor",
-            "parallelism": 4,
+            "parallelism": PARALLEL_TASKS,
             "load_examples": False,
             "dags_are_paused_at_creation": False,
             # Cosmos and dbt together take seconds to import on a busy machine.
@@ -73,7 +74,11 @@ def airflow_environment(settings: Settings) -> dict[str, str]:
         },
         "cosmos": {"cache_dir": settings.path("dbt", "cosmos"), "enable_telemetry": False},
     }
+    threads = str(max(1, (os.cpu_count() or 1) // PARALLEL_TASKS))
     return {
+        # Tasks share the cores; more threads than those would only wait for each other.
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
         **{
             f"AIRFLOW__{section}__{name}".upper(): str(value)
             for section, options in sections.items()

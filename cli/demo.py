@@ -219,11 +219,16 @@ def _crawl_and_build(airflow: "_Follower", today: date) -> dict | None:
     started_at = datetime.now(UTC)
     conf = {"as_of": today.isoformat()}
     crawls = [airflow.client.trigger(dag_id, conf) for dag_id in ("crawl_news", "crawl_reviews")]
-    for crawl, kind in zip(crawls, ("articles", "reviews"), strict=True):
-        title = f"Crawl the {crawl['dag_id'].removeprefix('crawl_')}"
-        airflow.follow(title, crawl, detail=partial(_crawled_since, kind, started_at))
+    crawled = [
+        airflow.follow(
+            f"Crawl the {crawl['dag_id'].removeprefix('crawl_')}",
+            crawl,
+            detail=partial(_crawled_since, kind, started_at),
+        )
+        for crawl, kind in zip(crawls, ("articles", "reviews"), strict=True)
+    ]
     build = None
-    for crawl in crawls:
+    for crawl in sorted(crawled, key=lambda run: run["end_date"]):
         # Crawls that begin together are built once.
         if airflow.task(crawl, "hand_on")["state"] == "success" and not (build and holds_all_crawled()):
             title = f"Build the warehouse after {crawl['dag_id']}"
