@@ -22,7 +22,7 @@ ROLES: dict[AirflowUser, str] = {
     "viewer": "viewer",
     "robot": "op",
 }
-POOLS = {"build_warehouse": 1}
+POOLS = {"build_warehouse": 2}
 PARALLEL_TASKS = 4
 DAGS = CHECKOUT / "dags"
 

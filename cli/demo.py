@@ -436,11 +436,16 @@ class _Follower:
             self._raise_failure(self.client.dag_run(run["dag_id"], asking))
 
     def _started_by(self, dag_id: str, cause: dict) -> dict:
+        others: set[str] = set()
         for _ in _seconds(f"No run of {dag_id} was started by {cause['dag_id']} run {cause['dag_run_id']}"):
             for run in self.client.dag_runs(dag_id):
+                if run["dag_run_id"] in others:
+                    continue
                 events = self.client.upstream_asset_events(dag_id, run["dag_run_id"])
                 if any(event["source_run_id"] == cause["dag_run_id"] for event in events):
                     return run
+                # What started a run is known from its beginning.
+                others.add(run["dag_run_id"])
 
     def _tasks(self, run: dict) -> list[dict]:
         return self.client.task_instances(run["dag_id"], run["dag_run_id"])

@@ -7,8 +7,8 @@ all that was crawled: crawls that begin together are built once. Everything is r
 safe; of `features.churn` only the month ends are rebuilt that are new, whose label has become known, or of which
 something was imported or scored since.
 
-Only one dbt command works on the warehouse at a time: this DAG has one run and one slot of the pool
-`build_warehouse`, and each task takes the lock that `maeari build` takes too, so either waits for the other.
+Only one build works on the warehouse at a time: this DAG has one run. Its tasks, of which the pool `build_warehouse`
+lets two run side by side, share a lock that `maeari build` takes alone, so either waits for the other.
 
 **If it fails:** open the log of the red task; its last lines name the model or the test. A failed test means that
 rows in `raw` break a promise of the marts: look at the newest rows of `ops.crawls` and `ops.loads` first, mend, and

@@ -2,9 +2,9 @@
 ### Watch the released models
 
 Runs when reviews or customers have been scored, and every morning, since readers ask for books at any hour; one task a
-policy: measures every complete window, decides, draws the pages. If the newest window of a live model is called
-`declined` and no challenger waits for its approval, it asks for retraining. A rerun replaces the same windows and draws
-only what changed.
+policy, but for sentiment's when only customers were scored: measures every complete window, decides, draws the pages.
+If the newest window of a live model is called `declined` and no challenger waits for its approval, it asks for
+retraining. A rerun replaces the same windows and draws only what changed.
 
 A decline is told once, by mail and to a webhook, whichever is configured; `maeari alerts` lists what was sent, and
 `maeari silence` keeps a model quiet for a known cause.
@@ -84,10 +84,13 @@ def channels() -> dict:
 )
 def monitor_models():
     @task
-    def list_policies() -> list[str]:
+    def list_policies(dag_run=None) -> list[str]:
         from monitoring import policies
 
-        return policies()
+        handed_on = {event.asset.name for event in dag_run.consumed_asset_events or []}
+        # Stars come with the reviews, so there are no new ones; whether customers left comes with events at any time.
+        is_spared = handed_on == {assets.CHURN_PREDICTIONS}
+        return [name for name in policies() if not (is_spared and name == "sentiment")]
 
     @task(map_index_template="{{ task.op_kwargs['policy'] }}")
     def monitor(policy: str, dag_run=None) -> dict:

@@ -86,10 +86,11 @@ def _copy_line(row: Sequence) -> str:
 
 
 @contextmanager
-def advisory_lock(connection: Connection, name: str) -> Iterator[None]:
-    """Hold the session lock of this name, waiting for whoever holds it."""
+def advisory_lock(connection: Connection, name: str, *, is_shared: bool = False) -> Iterator[None]:
+    """Hold the session lock of this name, waiting for whoever holds it; those that share it hold it side by side."""
+    kind = "_shared" if is_shared else ""
     with connection.cursor() as cursor:
-        cursor.execute("select pg_advisory_lock(hashtextextended(%s, 0))", (name,))
+        cursor.execute(f"select pg_advisory_lock{kind}(hashtextextended(%s, 0))", (name,))
     try:
         yield
     finally:
@@ -97,4 +98,4 @@ def advisory_lock(connection: Connection, name: str) -> Iterator[None]:
             if connection.info.transaction_status == psycopg2.extensions.TRANSACTION_STATUS_INERROR:
                 connection.rollback()
             with connection.cursor() as cursor:
-                cursor.execute("select pg_advisory_unlock(hashtextextended(%s, 0))", (name,))
+                cursor.execute(f"select pg_advisory_unlock{kind}(hashtextextended(%s, 0))", (name,))

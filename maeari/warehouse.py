@@ -129,9 +129,12 @@ def write_docs() -> Path:
 
 
 def before_task(context, operator) -> None:
-    """For a Cosmos task: name the warehouse to dbt and take the lock until `after_task`, or until the process ends."""
+    """For a Cosmos task: name the warehouse to dbt and take the lock until `after_task`, or until the process ends.
+
+    Tasks of one build share it, since Airflow lets none begin before those that its model stands on.
+    """
     os.environ.update(dbt_environment())
-    _task_lock.enter_context(_lock())
+    _task_lock.enter_context(_lock(is_shared=True))
 
 
 def after_task(project_dir: str, context) -> None:
@@ -161,9 +164,9 @@ def _log_path() -> Path:
 
 
 @contextmanager
-def _lock() -> Iterator[None]:
-    """One dbt command at a time on one warehouse, whoever starts it."""
-    with connect("dbt", autocommit=True) as connection, advisory_lock(connection, LOCK):
+def _lock(*, is_shared: bool = False) -> Iterator[None]:
+    """One build at a time on one warehouse, whoever starts it."""
+    with connect("dbt", autocommit=True) as connection, advisory_lock(connection, LOCK, is_shared=is_shared):
         yield
 
 

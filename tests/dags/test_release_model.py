@@ -186,6 +186,23 @@ def test_what_runs_by_the_clock_does_not_make_up_for_the_time_that_has_passed(ba
     assert not dag.catchup
 
 
+@pytest.mark.parametrize(
+    ("handed_on", "spared"),
+    [
+        ([], set()),
+        ([assets.CHURN_PREDICTIONS], {"sentiment"}),
+        ([assets.SENTIMENT_PREDICTIONS], set()),
+        ([assets.SENTIMENT_PREDICTIONS, assets.CHURN_PREDICTIONS], set()),
+    ],
+)
+def test_sentiment_is_not_measured_again_when_customers_alone_were_scored(bag, handed_on, spared):
+    from monitoring import policies
+
+    run = run_of(*((name, {}) for name in handed_on))
+    found = bag.dags["monitor_models"].get_task("list_policies").python_callable(run)
+    assert set(policies()) - set(found) == spared
+
+
 def test_a_run_that_shall_not_analyse_trains_all_the_same(bag):
     from airflow.sdk.exceptions import AirflowSkipException
 

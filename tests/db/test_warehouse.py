@@ -404,12 +404,15 @@ def test_a_build_waits_for_the_one_before(built):
     assert done.is_set()
 
 
-def test_a_task_of_airflow_holds_the_lock_until_dbt_is_done(built):
-    free = f"select pg_try_advisory_xact_lock(hashtextextended('{warehouse.LOCK}', 0))"
+def test_a_task_of_airflow_shares_the_lock_with_its_like_alone_until_dbt_is_done(built):
+    alone, shared = (
+        f"select pg_try_advisory_xact_lock{kind}(hashtextextended('{warehouse.LOCK}', 0))" for kind in ("", "_shared")
+    )
     warehouse.before_task(context={}, operator=None)
-    assert rows("dbt", free) == [(False,)]
+    assert rows("dbt", alone) == [(False,)]
+    assert rows("dbt", shared) == [(True,)]
     warehouse.after_task("project", context={})
-    assert rows("dbt", free) == [(True,)]
+    assert rows("dbt", alone) == [(True,)]
 
 
 def test_a_build_that_has_taken_in_all_that_was_crawled_needs_no_second(built):
