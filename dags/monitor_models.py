@@ -99,10 +99,15 @@ def monitor_models():
         return monitor(policy, as_of=business_day(dag_run))
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
-    def ask_for_retraining(summaries: list[dict], model: str, dag_run=None):
+    def ask_for_retraining(summaries: list[dict], model: str, dag_run=None, inlet_events=None):
         if not any(summary["policy"] == model and summary["retrain"] for summary in summaries):
             raise AirflowSkipException(f"No version of {model} has newly declined, or its challenger already waits.")
-        yield Metadata(RETRAINING[model], {"as_of": business_day(dag_run).isoformat()})
+        as_of = business_day(dag_run).isoformat()
+        # That training may still be under way, and its challenger is not there yet.
+        last = [event.extra.get("as_of") for event in inlet_events[RETRAINING[model]].ascending(False).limit(1)]
+        if last == [as_of]:
+            raise AirflowSkipException(f"Retraining of {model} was asked for with the knowledge of {as_of} before.")
+        yield Metadata(RETRAINING[model], {"as_of": as_of})
 
     # Also when one policy failed: the others may have declined. A channel that is away is tried for an hour.
     @task(
@@ -127,7 +132,8 @@ def monitor_models():
 
     verdicts = monitor.expand(policy=list_policies())
     for model, retraining in RETRAINING.items():
-        ask_for_retraining.override(task_id=f"retrain_{model}", outlets=[retraining])(verdicts, model)
+        asking = ask_for_retraining.override(task_id=f"retrain_{model}", inlets=[retraining], outlets=[retraining])
+        asking(verdicts, model)
     verdicts >> alert()
 
 

@@ -203,6 +203,21 @@ def test_sentiment_is_not_measured_again_when_customers_alone_were_scored(bag, h
     assert set(policies()) - set(found) == spared
 
 
+@pytest.mark.parametrize(("asked_before", "is_asked"), [([], True), (["2026-05-24"], True), (["2026-05-31"], False)])
+def test_retraining_is_asked_for_once_with_the_knowledge_of_a_day(bag, asked_before, is_asked):
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    task = bag.dags["monitor_models"].get_task("retrain_recommend")
+    events = [SimpleNamespace(extra={"as_of": day}) for day in asked_before]
+    inlets = {task.inlets[0]: SimpleNamespace(ascending=lambda _: SimpleNamespace(limit=lambda _: events))}
+    asking = task.python_callable([{"policy": "recommend", "retrain": True}], "recommend", run_of(), inlets)
+    if is_asked:
+        assert next(asking).extra == {"as_of": "2026-05-31"}
+    else:
+        with pytest.raises(AirflowSkipException):
+            next(asking)
+
+
 def test_a_run_that_shall_not_analyse_trains_all_the_same(bag):
     from airflow.sdk.exceptions import AirflowSkipException
 
