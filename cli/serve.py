@@ -1,5 +1,6 @@
 """The command that runs the book bot alone, behind a reverse proxy or on this machine."""
 
+import gc
 import logging
 import os
 import socket
@@ -42,6 +43,8 @@ def serve(
     settings = Settings()
     settings.skill_secret()
     listener = _listener(host, port)
+    # Loading makes millions of objects and hardly any garbage; workers collect theirs.
+    gc.disable()
     # Not before there is a socket: a mistake should be told at once, and what follows takes seconds.
     from ml.recommend.unpack import Unpacking
 

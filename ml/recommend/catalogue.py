@@ -1,8 +1,8 @@
 """The catalogue: the books that can be offered, with all that is known of each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from maeari import postgres
 from maeari.settings import Role
@@ -18,8 +18,7 @@ _BOOKS = """
 """
 
 
-@dataclass(frozen=True)
-class Book:
+class Book(NamedTuple):
     """A book of a source; what is not known of it is None. Editions of one work share its `work_id`."""
 
     book_id: str

@@ -5,7 +5,6 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from maeari.text import LONGEST, keywords, morphemes
 from ml.errors import ArtifactChanged, ConfigError
@@ -35,7 +34,7 @@ class Suggestion(NamedTuple):
     why: Why
 
 
-class BookRecommender(BaseEstimator):
+class BookRecommender:
     """Offers books by their readers, their words and their popularity; nothing changes after `fit`.
 
     A book's score is the sum of three parts. *Readers*: over the newest `last_books` of the liked ones, the cosine of
@@ -143,7 +142,7 @@ class BookRecommender(BaseEstimator):
         return np.array(found, np.float32).reshape(len(texts), self._config.text_vector_size)
 
     def __setstate__(self, state: dict) -> None:
-        super().__setstate__(state)
+        vars(self).update(state)
         if "book_ids_" in state:
             self._check()
 

@@ -5,6 +5,7 @@ it has other things to load. `python -m ml.recommend.unpack FOLDER` writes the a
 version; where none is live, it writes nothing and prints nothing.
 """
 
+import gc
 import json
 import subprocess
 import sys
@@ -78,6 +79,8 @@ def _read(folder: Path):
 
 
 if __name__ == "__main__":
+    # What it reads is kept until it ends, which is soon.
+    gc.disable()
     try:
         found = write(Path(sys.argv[1]))
     except MaeariError as error:

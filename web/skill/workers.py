@@ -157,6 +157,7 @@ def _work(listener: socket.socket, librarian: Librarian, has_chat: bool, parent:
     """Answer until SIGTERM; never returns to what the parent was doing."""
     status = 1
     try:
+        gc.enable()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         # Workers end with their parent, however it ends.
