@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version as package_version
@@ -175,6 +176,11 @@ class Desk:
         with self._making:
             self._skill = self._skill or self._make()
         return self._skill
+
+    async def begin(self) -> None:
+        """Begin to load what answers; what hinders that is told to whoever asks."""
+        with suppress(Exception):
+            (await self.skill()).bot.librarian.current()
 
     async def answer(self, message: SkillRequest, arrived: float, channel: str = "kakao") -> Heard:
         """The answer to a message, at the latest when its time is over."""

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pydantic import BaseModel, ConfigDict, StringConstraints
+from starlette.background import BackgroundTask
 
 from web import policies
 from web.skill import phrases
@@ -58,6 +59,8 @@ def router(app: FastAPI, desk: "Desk | None") -> APIRouter:
         def chat(request: Request) -> HTMLResponse:
             page = _render(request, "chat.html", examples=EXAMPLES)
             page.headers["Content-Security-Policy"] = policies.CHAT
+            # Who opens the page will soon say something.
+            page.background = BackgroundTask(desk.begin)
             return page
 
         @pages.post("/chat/messages")
