@@ -239,8 +239,7 @@ def watched(process: subprocess.Popen, address: str, plan: dict) -> tuple[list, 
         while asked.poll() is None:
             peak = max(peak, memory_mib(process.pid))
             try:
-                # To read how memory is shared holds up who uses it, so it is not done often.
-                out, _ = asked.communicate(timeout=15)
+                out, _ = asked.communicate(timeout=5)
                 return json.loads(out), max(peak, memory_mib(process.pid))
             except subprocess.TimeoutExpired:
                 pass
