@@ -46,9 +46,6 @@ def serve(
     # Loading makes millions of objects and hardly any garbage; workers collect theirs.
     gc.disable()
     # Not before there is a socket: a mistake should be told at once, and what follows takes seconds.
-    from ml.recommend.unpack import Unpacking
-
-    unpacking = Unpacking()
     from web.skill.callers import SECRET_HEADER
     from web.skill.workers import Workers
 
@@ -64,7 +61,7 @@ def serve(
         print(f"Try it at {address}/")
     print(f"Callers send the header {SECRET_HEADER}; its value is {origin}.")
     print("Loading the library …", flush=True)
-    Workers(listener, workers, chat, _ready, unpacking).run()
+    Workers(listener, workers, chat, _ready).run()
     print("Stopped.")
 
 

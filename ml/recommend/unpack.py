@@ -1,88 +1,116 @@
-"""The live recommender's arrays, read by a process of their own: what that takes stays out of the one that answers.
+"""A version's arrays in one file below `MAEARI_HOME`, from which the book bot starts in seconds.
 
-To find and read a saved version takes MLflow and skops, hundreds of megabytes and seconds, while the one who waits for
-it has other things to load. `python -m ml.recommend.unpack FOLDER` writes the arrays into the folder and prints the
-version; where none is live, it writes nothing and prints nothing.
+To find and read a saved version takes MLflow and skops, hundreds of megabytes and seconds. So what was read of it once,
+and checked to be the registered one, is kept under the sha256 of its artifact; `store_books` sees to it as soon as a
+version is live. Where it is missing, `python -m ml.recommend.unpack VERSION` writes it, a process of its own, so that
+what that takes stays out of the one that answers.
 """
 
 import gc
 import json
+import logging
+import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from maeari.errors import MaeariError
-from ml.errors import UnknownVersion
+from maeari.settings import Settings
+from ml.errors import ArtifactChanged, UnknownVersion
+from ml.recommend.model import BookRecommender
 
-CONFIG = "config.json"
+CONFIG = "config"
+KEPT_FILES = 2
+"""The live version and the one before, to which a rollback leads."""
+logger = logging.getLogger("maeari.skill")
+
+
+def keep(model: BookRecommender, artifact_sha256: str) -> None:
+    """Write the arrays of a version that was checked, unless they are kept already, and remove the oldest others."""
+    file = _file(artifact_sha256)
+    if file.exists():
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {name: value for name, value in vars(model).items() if isinstance(value, np.ndarray)}
+    # Of two that write at once, each has a file of its own until it is whole.
+    unfinished = file.with_suffix(f".{os.getpid()}.partial")
+    with unfinished.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **{CONFIG: np.array(json.dumps(model.config))}, **arrays)
+    os.replace(unfinished, file)
+    newest_first = sorted(file.parent.iterdir(), key=lambda one: one.stat().st_mtime_ns, reverse=True)
+    for old in newest_first[KEPT_FILES:]:
+        old.unlink(missing_ok=True)
 
 
 class Unpacking:
-    """A process that reads the version that is live; it begins at once."""
+    """The recommender of a version, from the file that is kept or from one that a process begins to write at once."""
 
-    def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="maeari-recommender-")
-        self._process = subprocess.Popen(
+    def __init__(self, version: int, artifact_sha256: str):
+        self._version, self._file = version, _file(artifact_sha256)
+        self._process = None if self._file.exists() else self._begun()
+
+    def result(self) -> BookRecommender:
+        """The recommender; waits until its file is written. Raises UnknownVersion where that fails."""
+        if self._process is None:
+            try:
+                return _read(self._file)
+            except Exception as error:
+                # Whatever is wrong with it, the registry has the whole.
+                logger.warning("%s cannot be right and is written anew: %s", self._file, error)
+                self._file.unlink(missing_ok=True)
+                self._process = self._begun()
+        _, errors = self._process.communicate()
+        if self._process.returncode != 0:
+            last = errors.strip().splitlines()[-1:] or [f"exit code {self._process.returncode}"]
+            raise UnknownVersion(f"The live recommender could not be read: {last[0]}")
+        return _read(self._file)
+
+    def stop(self) -> None:
+        """End the process where it still runs."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.kill()
+                self._process.wait()
+            self._process.stderr.close()
+
+    def _begun(self) -> subprocess.Popen:
+        return subprocess.Popen(
             # -P: the folder that someone happens to be in is no place for modules.
-            [sys.executable, "-P", "-m", "ml.recommend.unpack", self._folder.name],
-            stdout=subprocess.PIPE,
+            [sys.executable, "-P", "-m", "ml.recommend.unpack", str(self._version)],
+            stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def result(self):
-        """The version that was live and its recommender, or None and None; waits until they are read."""
-        try:
-            told, errors = self._process.communicate()
-            if self._process.returncode != 0:
-                last = errors.strip().splitlines()[-1:] or [f"exit code {self._process.returncode}"]
-                raise UnknownVersion(f"The live recommender could not be read: {last[0]}")
-            return (int(told), _read(Path(self._folder.name))) if told.strip() else (None, None)
-        finally:
-            self.stop()
 
-    def stop(self) -> None:
-        """End the process where it still runs, and remove what it wrote."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-        self._process.stderr.close()
-        self._folder.cleanup()
+def _file(artifact_sha256: str) -> Path:
+    return Settings().path("unpacked", f"{artifact_sha256}.npz")
 
 
-def write(folder: Path) -> int | None:
-    """Write the arrays of the live version into a folder, and return the version."""
+def _read(file: Path) -> BookRecommender:
+    with np.load(file, allow_pickle=False) as kept:
+        # Each is checked against the sum of its bits that was written with it.
+        state = {name: kept[name] for name in kept.files}
+    if CONFIG not in state or "book_ids_" not in state:
+        raise ArtifactChanged(f"It holds {', '.join(sorted(state)) or 'nothing'}.")
+    model = BookRecommender(json.loads(str(state.pop(CONFIG))))
+    model.__setstate__(vars(model) | state)
+    return model
+
+
+def _unpack(version: int) -> None:
     from ml import registry
     from ml.recommend.predict import MODEL, load
 
-    version = registry.live_version(MODEL)
-    if version is not None:
-        model = load(version)
-        (folder / CONFIG).write_text(json.dumps(model.config))
-        for name, value in vars(model).items():
-            if isinstance(value, np.ndarray):
-                np.save(folder / f"{name}.npy", value, allow_pickle=False)
-    return version
-
-
-def _read(folder: Path):
-    from ml.recommend.model import BookRecommender
-
-    state = {file.stem: np.load(file, allow_pickle=False) for file in sorted(folder.glob("*.npy"))}
-    model = BookRecommender(json.loads((folder / CONFIG).read_text()))
-    model.__setstate__(vars(model) | state)
-    return model
+    keep(load(version), registry.registered(MODEL, version).artifact_sha256)
 
 
 if __name__ == "__main__":
     # What it reads is kept until it ends, which is soon.
     gc.disable()
     try:
-        found = write(Path(sys.argv[1]))
+        _unpack(int(sys.argv[1]))
     except MaeariError as error:
-        sys.exit(str(error))
-    print("" if found is None else found)
+        sys.exit(" ".join(str(error).split()))

@@ -13,6 +13,7 @@ from maeari import clock, postgres
 from maeari.settings import Role, Settings
 from ml import registry
 from ml.errors import UnknownBook
+from ml.recommend import unpack
 from ml.recommend.predict import MODEL, load
 from ml.recommend.sequences import read_books
 
@@ -84,7 +85,9 @@ def store(version: int, as_of: date | None = None) -> dict:
     """
     day = as_of or clock.today()
     model = load(version)
-    source = registry.registered(MODEL, version).card["data"]["source"]
+    registered = registry.registered(MODEL, version)
+    unpack.keep(model, registered.artifact_sha256)
+    source = registered.card["data"]["source"]
     known = set(model.book_ids_.tolist())
     new = read_books(source, day, but=known)
     unread = np.zeros((len(new.book_ids), model.item_vectors_.shape[1]), np.float32)

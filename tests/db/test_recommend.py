@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from maeari import clock, postgres, warehouse
+from maeari.settings import Settings
 
 AS_OF = date(2026, 1, 31)
 SOURCE = "my_books"
@@ -153,9 +154,12 @@ def test_vectors_are_stored_once_with_those_of_books_that_came_later_and_old_ver
 
     assert store_live(AS_OF)["version"] is None
     first, second = (train(SOURCE, AS_OF, RecommendConfig(min_readers=10, seed=seed)).version for seed in (0, 1))
+    kept = Settings().path("unpacked", f"{registry.registered('recommend', first).artifact_sha256}.npz")
+    assert not kept.exists()
     assert store(first, AS_OF) == {
         "as_of": AS_OF.isoformat(), "version": first, "books": len(BOOKS), "cold_books": 0,
     }  # fmt: skip
+    assert kept.exists()
     with pytest.raises(UnknownBook, match=f"no book '{NEW}' of recommend version {first}"):
         nearest(first, NEW, 3)
     day = AS_OF + timedelta(days=1)

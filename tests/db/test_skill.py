@@ -455,8 +455,20 @@ def test_a_new_version_or_another_catalogue_is_taken_without_a_restart(bookshop)
         rows("update marts.dim_books set title = '고래의 노래' where book_id = '바다-0'")
 
 
+def test_a_kept_model_that_is_broken_is_read_anew_from_the_registry(bookshop, librarian, caplog):
+    file = Settings().path("unpacked", f"{current_edition().artifact_sha256}.npz")
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(whole[5_000:5_004], b"\xff\x00\xff\x00"))
+    assert file.read_bytes() != whole
+    anew = Librarian()
+    assert anew.refresh()
+    assert "cannot be right and is written anew" in caplog.text
+    assert file.read_bytes() == whole
+    np.testing.assert_array_equal(anew.library.model.text_vectors_, librarian.library.model.text_vectors_)
+
+
 def test_without_a_live_version_the_best_reviewed_books_are_offered(bookshop, emptied):
-    version = current_edition()[0].version
+    version = current_edition().version
     rows("update ops.deployments set live_to = now() where model = 'recommend' and live_to is null")
     rows("update marts.dim_books set mean_stars = 4.9 where book_id = '부엌-3'")
     try:

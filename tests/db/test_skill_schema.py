@@ -59,7 +59,7 @@ def known_library() -> Library:
         [["잔잔하다", "이야기", f"낱말{n % 5}"] for n in range(30)],
         [draws.choice(25, 5, replace=False) for _ in range(60)],
     )
-    return Library(books, model, Edition(1, len(books), "x"))
+    return Library(books, model, Edition(1, None, None, len(books), "x"))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from maeari.settings import Settings
-from ml.errors import UnknownVersion
 from ml.recommend.catalogue import Book, read_catalogue
 from ml.recommend.model import Suggestion, Why, words_of
 from ml.recommend.texts import counted
@@ -33,7 +32,7 @@ _ASKING = frozenset({
 })  # fmt: skip
 _FINGERPRINT = "select count(*), sum(hashtextextended(book::text, 0)) from marts.dim_books book"
 _LIVE = """
-    select version, card #>> '{data,source}'
+    select version, card #>> '{data,source}', artifact_sha256
     from ops.deployments
     join ops.model_versions using (model, version)
     where model = 'recommend' and live_to is null
@@ -42,9 +41,11 @@ _LIVE = """
 
 @dataclass(frozen=True)
 class Edition:
-    """Which catalogue and which version a library is of."""
+    """Which catalogue and which version a library is of, and the source of reviews that the version has learned."""
 
     version: int | None
+    source: str | None
+    artifact_sha256: str | None
     books: int
     fingerprint: str
 
@@ -131,10 +132,8 @@ class Librarian:
     A lazy one begins to watch when it is first asked; of another someone else has the care.
     """
 
-    def __init__(self, library: Library | None = None, *, is_lazy: bool = False, unpacking: Unpacking | None = None):
+    def __init__(self, library: Library | None = None, *, is_lazy: bool = False):
         self.library = library
-        # A model that is being read already, for the first library.
-        self._unpacking = unpacking
         self._is_lazy = is_lazy
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -147,11 +146,10 @@ class Librarian:
 
     def refresh(self) -> bool:
         """Load the library anew where the live version or the catalogue has changed, and say whether it did."""
-        edition, source = current_edition()
+        edition = current_edition()
         if self.library is not None and self.library.edition == edition:
             return False
-        unpacking, self._unpacking = self._unpacking, None
-        library = load(edition, source, unpacking)
+        library = load(edition)
         library.prepare()
         self.library = library
         return True
@@ -176,8 +174,8 @@ class Librarian:
             self._stopping.wait(seconds if self.library is not None else min(seconds, 5))
 
 
-def current_edition() -> tuple[Edition, str | None]:
-    """What the newest library would be of, and the source of reviews that its model has learned.
+def current_edition() -> Edition:
+    """What the newest library would be of.
 
     Raises TimeoutError where the database is silent, so that whoever watches can always be stopped.
     """
@@ -188,22 +186,20 @@ def current_edition() -> tuple[Edition, str | None]:
         ((books, fingerprint),) = link.ask(_FINGERPRINT, {}, deadline)
     finally:
         link.close()
-    version, source = live[0] if live else (None, None)
-    return Edition(version, books, str(fingerprint)), source
+    version, source, artifact_sha256 = live[0] if live else (None, None, None)
+    return Edition(version, source, artifact_sha256, books, str(fingerprint))
 
 
-def load(edition: Edition, source: str | None, unpacking: Unpacking | None) -> Library:
+def load(edition: Edition) -> Library:
     """The library of an edition; raises where the catalogue or the model cannot be read."""
-    unpacking = unpacking or (Unpacking() if edition.version is not None else None)
+    unpacking = Unpacking(edition.version, edition.artifact_sha256) if edition.version is not None else None
     try:
         # Meanwhile, since it takes as long.
         words_of("잔잔한 가족 이야기")
-        books = read_catalogue("skill", source)
+        books = read_catalogue("skill", edition.source)
         titles = TitleIndex(books)
-        version, model = unpacking.result() if unpacking is not None else (None, None)
+        model = unpacking.result() if unpacking is not None else None
     finally:
         if unpacking is not None:
             unpacking.stop()
-    if version != edition.version:
-        raise UnknownVersion(f"Version {edition.version} was live a moment ago, and now {version or 'none'} is.")
     return Library(books, model, edition, titles)

@@ -20,7 +20,6 @@ import uvicorn
 
 from maeari import text
 from maeari.settings import Settings
-from ml.recommend.unpack import Unpacking
 from web.skill.app import Skill, create_app
 from web.skill.library import CHECK_SECONDS, Librarian, Library
 from web.skill.store import Store, StoreAway
@@ -43,15 +42,13 @@ class Workers:
     count: int
     has_chat: bool
     on_ready: Callable[[Library], None]
-    unpacking: Unpacking | None = None
-    """The live model, if it is being read already."""
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT; then end every worker, and return."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _stop)
         self._pids: set[int] = set()
-        librarian = Librarian(unpacking=self.unpacking)
+        librarian = Librarian()
         text.stay_in_one_thread()
         try:
             self._fork(librarian)
