@@ -43,6 +43,7 @@ $(INSTALLED): requirements.lock requirements-uv.lock pyproject.toml
 	echo "Installing the locked packages …"
 	$(PYTHON) -m uv pip sync --quiet --python $(PYTHON) --require-hashes --compile-bytecode requirements.lock
 	$(PYTHON) -m uv pip install --quiet --python $(PYTHON) --no-deps --no-build-isolation -e .
+	$(PYTHON) -m compileall -q cli crawlers dags demo imports maeari ml monitoring web
 	touch $@
 
 demo: setup ## Show the whole way: crawl, import, build, train, approve, score, monitor; leaves the stack up

@@ -39,7 +39,8 @@ Query = Annotated[str, AfterValidator(_one_select)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Every command imports these and few read one: they are built when the first is read.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class _Rows(_Part):

@@ -2,11 +2,14 @@
 
 import zlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
 
 from ml.recommend.config import RecommendConfig
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 BOOKS_AT_ONCE = 1_000
 
@@ -41,12 +44,15 @@ def item_vectors(sequences: Sequence[np.ndarray], books: int, config: RecommendC
     return vectors
 
 
-def neighbours(sequences: Sequence[np.ndarray], books: int, config: RecommendConfig) -> sparse.csr_matrix:
+def neighbours(sequences: Sequence[np.ndarray], books: int, config: RecommendConfig) -> "sparse.csr_matrix":
     """How much each other book shares a book's readers: the cosine of who read them, shape (books, books), float32.
 
     Row: a book that was read; column: one that may be offered for it. Each column keeps its `neighbours` largest
     values. Kept by rows instead, popular books would crowd out the rest.
     """
+    # Only to learn; whoever answers starts sooner without it.
+    from scipy import sparse
+
     readers = np.repeat(np.arange(len(sequences)), [len(one) for one in sequences])
     read = np.concatenate([np.empty(0, int), *sequences])
     matrix = sparse.csc_matrix((np.ones(len(read), np.float32), (readers, read)), shape=(len(sequences), books))

@@ -86,6 +86,7 @@ class BookRecommender:
             # What all texts have in common says nothing about any, and of few texts it is nearly everything.
             self.usual_vector_ = self.text_vectors_[has_words].mean(axis=0)
             self.text_vectors_[has_words] = unit(self.text_vectors_[has_words] - self.usual_vector_)
+        self._lay_out()
         return self
 
     def recommend(
@@ -145,6 +146,12 @@ class BookRecommender:
         vars(self).update(state)
         if "book_ids_" in state:
             self._check()
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        # Each answer multiplies every book by one vector, which takes half the time column by column.
+        self.item_vectors_ = np.asfortranarray(self.item_vectors_)
+        self.text_vectors_ = np.asfortranarray(self.text_vectors_)
 
     def _check(self) -> None:
         """Refuse arrays that no fit can have made, so that a wrong artifact never answers."""
@@ -222,12 +229,13 @@ class BookRecommender:
 
     def _by_words(self, numbers: np.ndarray, counts: np.ndarray, asked: np.ndarray) -> np.ndarray:
         """What the words of a text say for each book, shape (books,), float32."""
-        found = np.zeros(len(self.book_ids_), np.float32)
+        books = len(self.book_ids_)
         if not len(numbers):
-            return found
-        for number, weight in zip(numbers, asked, strict=True):
-            row = slice(*self.posting_offsets_[number : number + 2])
-            found[self.posting_books_[row]] += np.float32(weight) * self.posting_weights_[row]
+            return np.zeros(books, np.float32)
+        rows = [slice(*self.posting_offsets_[number : number + 2]) for number in numbers]
+        said = np.concatenate([self.posting_books_[row] for row in rows])
+        weights = [np.float32(weight) * self.posting_weights_[row] for row, weight in zip(rows, asked, strict=True)]
+        found = np.bincount(said, np.concatenate(weights), books).astype(np.float32)
         found /= max(found.max(), np.float32(1e-12))
         likeness = self.text_vectors_ @ self._folded(numbers, counts)
         return found + np.float32(self._config.text_vector_weight) * likeness

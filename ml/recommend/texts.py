@@ -1,13 +1,15 @@
 """Books as words tell them: BM25 over their keywords, and Doc2Vec, into whose space any text is folded."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
-from scipy.special import expit
 
 from ml.recommend.config import RecommendConfig
 from ml.recommend.items import stable_hash, unit
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 NOISE_WORDS = 300
 """Words, drawn once, that stand for all the words that a text does not hold."""
@@ -41,11 +43,14 @@ def counted(words: np.ndarray, text: Sequence[str]) -> tuple[np.ndarray, np.ndar
     return places[known], counts[known].astype(float)
 
 
-def postings(texts: Sequence[Sequence[str]], words: np.ndarray, config: RecommendConfig) -> sparse.csr_matrix:
+def postings(texts: Sequence[Sequence[str]], words: np.ndarray, config: RecommendConfig) -> "sparse.csr_matrix":
     """What each word says for each book, shape (words, books), float32: BM25 (Robertson and others 1994) with b = 1.
 
     Counts are held against the text's whole length, since reviews add up where books are much spoken of.
     """
+    # Only to learn; whoever answers starts sooner without it.
+    from scipy import sparse
+
     found = [counted(words, text) for text in texts]
     columns = np.repeat(np.arange(len(texts)), [len(numbers) for numbers, _ in found])
     rows = np.concatenate([np.empty(0, int), *(numbers for numbers, _ in found)])
@@ -118,7 +123,7 @@ def folded(
     weights = np.concatenate([weights, np.full(len(noise), negatives * weights.sum() / len(noise))])
     found, ridge = np.zeros(vectors.shape[1]), _SHRINKAGE * np.eye(vectors.shape[1])
     for _ in range(_STEPS):
-        missed = expit(-(rows @ found))
+        missed = (1 - np.tanh(rows @ found / 2)) / 2
         slope = rows.T @ (weights * missed) - _SHRINKAGE * found
         curve = (rows * (weights * missed * (1 - missed))[:, None]).T @ rows + ridge
         found = found + np.linalg.solve(curve, slope)

@@ -195,8 +195,8 @@ class _Spellings:
         self._keys = keys
         self._spelled = [unicodedata.normalize("NFD", key) for key in keys]
         runs, owners = _runs(self._spelled)
-        self._runs, places, counts = np.unique(runs, return_inverse=True, return_counts=True)
-        order = np.argsort(places, kind="stable")
+        order = np.argsort(runs, kind="stable")
+        self._runs, counts = np.unique(runs[order], return_counts=True)
         self._owners = owners[order].astype(np.int32)
         self._offsets = np.concatenate([[0], np.cumsum(counts)])
         self._telling = np.log1p(len(keys) / np.maximum(counts, 1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The arrays of a recommender as they are kept beside the registry: the same again, and no more files than are of use."""
+"""The arrays of a recommender as they are kept beside the registry: the same again, and no files of no use."""
 
 import os
 

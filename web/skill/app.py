@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 64 * 1024
 SLOWEST_SECONDS = 0.9
 """From its arrival on, when a message is answered by a kind word at the latest."""
-THREADS, MOST_WAITING = 4, 64
+THREADS, MOST_WAITING = 2, 64
 HEALTH_SECONDS = 0.5
 HEADERS = {
     "Content-Security-Policy": policies.STRICT,

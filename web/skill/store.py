@@ -23,8 +23,10 @@ RETRY_SECONDS = 1.0
 """For how long nobody waits for a database that did not answer; then one message tries."""
 logger = logging.getLogger("maeari.skill")
 
+# Nobody waits for the disk so that the bot remembers a moment of talk should the server fall.
 _BEGIN = """
 begin;
+set local synchronous_commit = off;
 insert into ops.conversations as known (reader_key, state, expires_at, counted_since, messages)
 values (%(reader_key)s, '{}', now() + %(lifetime)s::interval, now(), 1)
 on conflict (reader_key) do update set
@@ -66,7 +68,9 @@ select %(source)s, 'feedback', 'the book bot', now(), 'finished'
 where not exists (select from ops.loads where source = %(source)s and kind = 'feedback' and started_at >= %(since)s);
 select max(load_id) from ops.loads where source = %(source)s and kind = 'feedback' and started_at >= %(since)s
 """
+# An opinion is kept once it is thanked for.
 _LAND = """
+set local synchronous_commit = on;
 with landed as (
     insert into raw.events (source, event_id, customer_id, event_type, occurred_at, item_id, load_id)
     select %(source)s, event_id, %(reader_key)s, event_type, now(), item_id, %(load_id)s

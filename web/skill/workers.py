@@ -70,7 +70,6 @@ class Workers:
         try:
             if librarian.refresh():
                 before = set(self._pids)
-                gc.collect()
                 # What is never looked at by the collector is never written to, and stays shared.
                 gc.freeze()
                 self._start(librarian, self.count)
