@@ -4,7 +4,7 @@
 Runs when a version of the recommender went live, and when the marts were rebuilt. Writes what the live version knows of
 each book into `predictions.book_vectors`, by its readers and by its words, and folds in the books that came since its
 training by their words alone; those of versions that are neither live nor were before are removed. A version's own
-vectors never change and are written once.
+vectors never change and are written once. So is the file below `MAEARI_HOME` from which the book bot starts.
 
 **If it fails:** *was registered with* means that the saved model is not the one that was approved: `maeari doctor` says
 which, restore it from the backup. Offers go on meanwhile; only books that came since the last good run are not found by
