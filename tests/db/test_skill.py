@@ -455,6 +455,35 @@ def test_a_new_version_or_another_catalogue_is_taken_without_a_restart(bookshop)
         rows("update marts.dim_books set title = '고래의 노래' where book_id = '바다-0'")
 
 
+@pytest.fixture
+def commits():
+    """Whether what lands in a table will wait for the disk, by table; None where nothing landed."""
+    tables = {"raw.events": "events", "predictions.recommendations": "recommendations"}
+    rows("create table seen_commits (name text, waits text)")
+    rows(
+        "create function note_commit() returns trigger language plpgsql security definer as"
+        " $$ begin insert into seen_commits values (tg_table_name, current_setting('synchronous_commit'));"
+        " return null; end $$"
+    )
+    for table in tables:
+        rows(f"create trigger note_commit after insert on {table} execute function note_commit()")
+    yield lambda: {
+        name: rows("select distinct waits from seen_commits where name = %s", name) for name in tables.values()
+    }
+    for table in tables:
+        rows(f"drop trigger note_commit on {table}")
+    rows("drop function note_commit")
+    rows("drop table seen_commits")
+
+
+def test_an_opinion_waits_for_the_disk_and_other_talk_does_not(client, emptied, commits):
+    talk = Talk(client)
+    talk.say("가족 이야기")
+    assert commits() == {"events": [], "recommendations": [("off",)]}
+    talk.say("좋아요 1")
+    assert commits()["events"] == [("on",)]
+
+
 def test_a_kept_model_that_is_broken_is_read_anew_from_the_registry(bookshop, librarian, caplog):
     file = Settings().path("unpacked", f"{current_edition().artifact_sha256}.npz")
     whole = file.read_bytes()
