@@ -12,6 +12,7 @@ import logging
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -39,9 +40,11 @@ def keep(model: BookRecommender, artifact_sha256: str) -> None:
     with unfinished.open("wb") as stream:
         np.savez(stream, allow_pickle=False, **{CONFIG: np.array(json.dumps(model.config))}, **arrays)
     os.replace(unfinished, file)
-    newest_first = sorted(file.parent.iterdir(), key=lambda one: one.stat().st_mtime_ns, reverse=True)
-    for old in newest_first[KEPT_FILES:]:
-        old.unlink(missing_ok=True)
+    # Another may remove the same ones meanwhile.
+    with suppress(FileNotFoundError):
+        newest_first = sorted(file.parent.iterdir(), key=lambda one: one.stat().st_mtime_ns, reverse=True)
+        for old in newest_first[KEPT_FILES:]:
+            old.unlink()
 
 
 class Unpacking:
