@@ -83,4 +83,6 @@ def drawn(seed: int, common_words: tuple[str, ...] = ()):
         [np.sort(random.choice(BOOKS, one, replace=False, shuffle=False)) for one in np.diff(model.posting_offsets_)]
     ).astype(np.int32)
     model.posting_weights_ = random.random(len(model.posting_books_), np.float32)
+    # As one that is read: checked, and laid out for answers.
+    model.__setstate__(vars(model))
     return model
