@@ -194,7 +194,7 @@ def load(edition: Edition) -> Library:
     """The library of an edition; raises where the catalogue or the model cannot be read."""
     unpacking = Unpacking(edition.version, edition.artifact_sha256) if edition.version is not None else None
     try:
-        # Meanwhile, since it takes as long.
+        # Meanwhile a process may be reading the model.
         words_of("잔잔한 가족 이야기")
         books = read_catalogue("skill", edition.source)
         titles = TitleIndex(books)
